@@ -1,0 +1,1 @@
+"""Running a loaded model: logits, generation, scores."""

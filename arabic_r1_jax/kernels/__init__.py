@@ -1,0 +1,1 @@
+"""Inner products behind one function each, with a reference."""

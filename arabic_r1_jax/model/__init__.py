@@ -1,0 +1,1 @@
+"""The DeepSeek-V2/V3 model: config, rotary embedding, latent attention, experts, adapters, transformer."""

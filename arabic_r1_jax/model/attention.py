@@ -1,0 +1,84 @@
+"""Multi-head latent attention (DeepSeek-V2 report, section 2.1; V3 report, eq. 1-11).
+
+Keys and values of every head are products of one small latent c [C] per token; one rotary key [R] is shared by all
+heads. Two forms of the same numbers:
+
+    expanded   k, v = W_kvb c for every key: for training and prefill
+    absorbed   scores (W_k^T q) . c and outputs W_v (sum p c): nothing per head is stored, for decoding from the cache
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import Array
+
+from arabic_r1_jax.model.config import ModelConfig
+from arabic_r1_jax.model.layers import Axes, Linear, RMSNorm
+from arabic_r1_jax.model.lora import LoraConfig
+from arabic_r1_jax.model.rope import rotate, softmax_scale
+
+LATENT_EPS = 1e-6  # both latent norms ignore the config's rms_norm_eps: modeling_deepseek_v3, DeepseekV3Attention
+
+
+class Attention(nnx.Module):
+    """The projections of one layer (or a stack of layers), and both ways to attend."""
+
+    def __init__(self, cfg: ModelConfig, lead: Axes, lora: LoraConfig | None, dtype):
+        rank, scale = (lora.rank_of("attention"), lora.scale) if lora else (0, 1.0)
+        heads, latent = cfg.num_attention_heads, cfg.kv_lora_rank
+        self.heads, self.nope = heads, cfg.qk_nope_head_dim
+        self.scale = softmax_scale(cfg.qk_head_dim, cfg.rope)
+
+        def linear(d_in: int, d_out: int) -> Linear:
+            return Linear(lead, d_in, d_out, dtype, rank, scale)
+
+        if cfg.q_lora_rank is None:
+            self.q = linear(cfg.hidden_size, heads * cfg.qk_head_dim)
+        else:
+            self.q_a = linear(cfg.hidden_size, cfg.q_lora_rank)
+            self.q_a_norm = RMSNorm(lead, cfg.q_lora_rank, LATENT_EPS, dtype)
+            self.q_b = linear(cfg.q_lora_rank, heads * cfg.qk_head_dim)
+        self.kv_a = linear(cfg.hidden_size, latent + cfg.qk_rope_head_dim)
+        self.kv_a_norm = RMSNorm(lead, latent, LATENT_EPS, dtype)
+        self.kv_b = linear(latent, heads * (cfg.qk_nope_head_dim + cfg.v_head_dim))
+        self.o = linear(heads * cfg.v_head_dim, cfg.hidden_size)
+
+    def queries(self, x: Array, cos: Array, sin: Array) -> tuple[Array, Array]:
+        """x [B, T, D] -> the plain and the turned part of every query, [B, T, H, N] and [B, T, H, R]."""
+        q = self.q(x) if hasattr(self, "q") else self.q_b(self.q_a_norm(self.q_a(x)))
+        q = q.reshape(*x.shape[:2], self.heads, -1)
+        return q[..., : self.nope], rotate(q[..., self.nope :], cos, sin)
+
+    def latents(self, x: Array, cos: Array, sin: Array) -> tuple[Array, Array]:
+        """x [B, T, D] -> what a cache keeps of every token: latent [B, T, C] and turned shared key [B, T, R]."""
+        latent, key = jnp.split(self.kv_a(x), [self.kv_a_norm.weight.shape[-1]], axis=-1)
+        return self.kv_a_norm(latent), rotate(key, cos, sin)
+
+    def expanded(self, queries: tuple[Array, Array], latents: tuple[Array, Array], mask: Array) -> Array:
+        """Attend with keys and values expanded per head; mask bool [B, T, S]; returns [B, T, D]."""
+        (q, q_turned), (latent, key_turned) = queries, latents
+        kv = self.kv_b(latent).reshape(*latent.shape[:2], self.heads, -1)
+        key, value = kv[..., : self.nope], kv[..., self.nope :]
+        scores = _scores("bthn,bshn->bhts", q, key) + _scores("bthr,bsr->bhts", q_turned, key_turned)
+        p = _softmax(scores * self.scale, mask[:, None]).astype(q.dtype)
+        return self.o(jnp.einsum("bhts,bshv->bthv", p, value).reshape(*q.shape[:2], -1))
+
+    def absorbed(self, queries: tuple[Array, Array], latents: tuple[Array, Array], mask: Array) -> Array:
+        """The same numbers, with W_kvb moved to the side of the queries and of the output."""
+        (q, q_turned), (latent, key_turned) = queries, latents
+        w = self.kv_b.merged(q.dtype).reshape(self.heads, -1, latent.shape[-1])
+        w_key, w_value = w[:, : self.nope], w[:, self.nope :]
+        q = jnp.einsum("bthn,hnc->bthc", q, w_key)
+        scores = _scores("bthc,bsc->bhts", q, latent) + _scores("bthr,bsr->bhts", q_turned, key_turned)
+        p = _softmax(scores * self.scale, mask[:, None]).astype(q.dtype)
+        mixed = jnp.einsum("bhts,bsc->bthc", p, latent)
+        return self.o(jnp.einsum("bthc,hvc->bthv", mixed, w_value).reshape(*q.shape[:2], -1))
+
+
+def _scores(pattern: str, q: Array, key: Array) -> Array:
+    return jnp.einsum(pattern, q, key, preferred_element_type=jnp.float32)
+
+
+def _softmax(scores: Array, mask: Array) -> Array:
+    """Softmax in float32, as transformers; a row with nothing to see spreads evenly instead of becoming NaN."""
+    return jax.nn.softmax(jnp.where(mask, scores, jnp.finfo(jnp.float32).min), axis=-1)

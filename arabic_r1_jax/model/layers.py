@@ -1,0 +1,74 @@
+"""Linear layers with optional adapters, RMSNorm, and the gated feed-forward network.
+
+Modules hold stacked weights (a leading layer axis) when they are built, and one layer's weights when a scan runs
+them: the code below is written for one layer. Weights keep the released [out, in] order.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax import Array
+
+from arabic_r1_jax.model.lora import Adapter, Frozen
+
+Axes = tuple[tuple[str, int], ...]  # leading dimensions of a stack: ("layer", 58), ("expert", 256)
+
+
+def zeros(kind: type[nnx.Variable], axes: tuple[str | None, ...], shape: tuple[int, ...], dtype) -> nnx.Variable:
+    """A variable of zeros that knows its logical axes; weights come later, from a checkpoint."""
+    return kind(jnp.zeros(shape, dtype), axes=axes)
+
+
+class Linear(nnx.Module):
+    """y = x W^T, plus the adapter's product when rank > 0."""
+
+    def __init__(self, lead: Axes, d_in: int, d_out: int, dtype, rank: int = 0, scale: float = 1.0):
+        names, sizes = tuple(name for name, _ in lead), tuple(size for _, size in lead)
+        # Experts are split by expert already; every other matrix by its input, the one dimension that is a multiple
+        # of the device count for each matrix of every release (kv_a has 576 outputs).
+        wide = None if "expert" in names else "wide"
+        self.scale = scale
+        self.weight = zeros(Frozen, (*names, None, wide), (*sizes, d_out, d_in), dtype)
+        if rank:
+            self.lora_a = zeros(Adapter, (*names, None, wide), (*sizes, rank, d_in), jnp.float32)
+            self.lora_b = zeros(Adapter, (*names, wide, None), (*sizes, d_out, rank), jnp.float32)
+
+    def __call__(self, x: Array) -> Array:  # x [..., in] -> [..., out], in x's dtype
+        y = x @ self.weight[...].astype(x.dtype).T
+        if not hasattr(self, "lora_a"):
+            return y
+        low = x @ self.lora_a[...].astype(x.dtype).T
+        return y + self.scale * (low @ self.lora_b[...].astype(x.dtype).T)
+
+    def merged(self, dtype) -> Array:
+        """W + scale B A in `dtype` [out, in], for the decoder that multiplies with slices of the matrix."""
+        w = self.weight[...].astype(dtype)
+        if not hasattr(self, "lora_a"):
+            return w
+        return w + self.scale * (self.lora_b[...].astype(dtype) @ self.lora_a[...].astype(dtype))
+
+
+class RMSNorm(nnx.Module):
+    """x / rms(x) * weight; the mean square in float32, the product in x's dtype (as transformers' RMSNorm)."""
+
+    def __init__(self, lead: Axes, size: int, eps: float, dtype):
+        self.eps = eps
+        names, sizes = tuple(name for name, _ in lead), tuple(size for _, size in lead)
+        self.weight = zeros(Frozen, (*names, None), (*sizes, size), dtype)
+
+    def __call__(self, x: Array) -> Array:  # x [..., D] -> [..., D]
+        wide = x.astype(jnp.float32)
+        scaled = wide * jax.lax.rsqrt(jnp.mean(wide * wide, axis=-1, keepdims=True) + self.eps)
+        return self.weight[...].astype(x.dtype) * scaled.astype(x.dtype)
+
+
+class MLP(nnx.Module):
+    """down(silu(gate(x)) * up(x)): the dense layers' network and the shared experts'."""
+
+    def __init__(self, lead: Axes, d_model: int, d_hidden: int, dtype, rank: int = 0, scale: float = 1.0):
+        self.gate = Linear(lead, d_model, d_hidden, dtype, rank, scale)
+        self.up = Linear(lead, d_model, d_hidden, dtype, rank, scale)
+        self.down = Linear(lead, d_hidden, d_model, dtype, rank, scale)
+
+    def __call__(self, x: Array) -> Array:  # x [..., D] -> [..., D]
+        return self.down(jax.nn.silu(self.gate(x)) * self.up(x))
