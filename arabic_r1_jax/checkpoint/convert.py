@@ -1,0 +1,116 @@
+"""Conversions between folders: Hugging Face -> Orbax, Orbax -> Hugging Face, base + adapter -> merged Hugging Face.
+
+Each refuses before any work what it cannot convert, builds its output under a temporary name, and leaves either the
+whole folder or nothing. `arabic-r1 convert` and `tools/convert_weights.py` call these three functions.
+"""
+
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+
+from arabic_r1_jax import artifacts
+from arabic_r1_jax.checkpoint import hf, orbax, peft, shards, weight_map
+from arabic_r1_jax.checkpoint.identity import base_sha
+from arabic_r1_jax.checkpoint.shards import Spec
+from arabic_r1_jax.checkpoint.source import open_folder
+from arabic_r1_jax.errors import UsageError
+from arabic_r1_jax.model.config import ModelConfig
+
+_DTYPES = {
+    "stored": None,
+    "bf16": np.dtype(ml_dtypes.bfloat16),
+    "bfloat16": np.dtype(ml_dtypes.bfloat16),
+    "float32": np.dtype(np.float32),
+}
+
+
+def _target(dtype: str | None) -> np.dtype | None:
+    """The dtype that a word of the command line means; None keeps each tensor's own."""
+    if (dtype or "stored") not in _DTYPES:
+        raise UsageError(f"dtype {dtype!r} is unknown; choose from {', '.join(_DTYPES)}")
+    return _DTYPES[dtype or "stored"]
+
+
+def hf_to_orbax(src: Path, dst: Path, dtype: str = "stored", progress: hf.Progress | None = None) -> None:
+    """Convert a Hugging Face folder into an Orbax folder (`checkpoint.orbax` describes it).
+
+    dtype: "stored" changes no bit; "bf16" and "float32" cast every weight but the router's. Raises `UserError` for a
+    source that is damaged, unsupported or contradicts its config.json, and for a destination that exists.
+    """
+    src, dst, cast = Path(src), Path(dst), _target(dtype)
+    source = hf.open_folder(src)
+    cfg = ModelConfig.from_hf(source.config, str(src / "config.json"))
+    extra = weight_map.check(source.specs, cfg, src)
+    total = sum(spec.nbytes for spec in source.specs.values())
+    done = 0
+    with artifacts.staged(dst) as folder:
+        params = {}
+        for name, entry in weight_map.entries(cfg).items():
+            params[name] = weight_map.stack(
+                entry, source.read, dtype=None if weight_map.keeps_precision(name) else cast
+            )
+            done += sum(source.specs[theirs].nbytes for _, theirs in entry.tensors())
+            if progress is not None:
+                progress(done, total)
+        orbax.save(folder, params)
+        if extra:
+            (folder / orbax.EXTRA).mkdir()
+            hf.write_weights(folder / orbax.EXTRA, {name: source.specs[name] for name in extra}, source.read)
+        hf.copy_companions(src, folder)
+        hf.write_config(src, folder, cast)
+        arrays = weight_map.unstacked(cfg, params)
+        sha = base_sha(cfg, shards.specs_of(arrays), arrays.__getitem__)
+        orbax.finish(folder, params, base_sha=sha, dtype=dtype, inputs=_inputs(src), counts=_counts(source.specs))
+    if progress is not None:
+        progress(total, total)
+
+
+def orbax_to_hf(src: Path, dst: Path, progress: hf.Progress | None = None) -> None:
+    """Convert an Orbax folder back into a Hugging Face folder: names, dtypes and bytes as they came."""
+    src, dst = Path(src), Path(dst)
+    manifest = orbax.read_manifest(src)
+    source = orbax.open_folder(src)
+    with artifacts.staged(dst) as folder:
+        hf.write_weights(folder, source.specs, source.read, progress)
+        _finish_hf(folder, src, None, base_sha=manifest["base_sha"], counts=_counts(source.specs))
+
+
+def merge(base: Path, adapter: Path, dst: Path, dtype: str | None = None, progress: hf.Progress | None = None) -> None:
+    """Write W + scale * B A as a Hugging Face folder that needs no adapter.
+
+    base: a Hugging Face or Orbax folder; adapter: a PEFT folder, refused when it was trained on another base. The sum
+    is computed in float32 and rounded once, to `dtype` ("bf16" | "float32") or to the base's stored dtype (None).
+    """
+    base, adapter, dst, cast = Path(base), Path(adapter), Path(dst), _target(dtype)
+    source, cfg = open_folder(base)
+    sha = base_sha(cfg, source.specs, source.read)
+    lora, factors = peft.load_adapter(adapter, cfg, sha)
+    mine = {theirs: entry.name for entry in weight_map.entries(cfg).values() for _, theirs in entry.tensors()}
+
+    def spec(name: str, stored: Spec) -> Spec:
+        floating = name in mine and not weight_map.keeps_precision(mine[name])
+        return Spec(cast, stored.shape) if cast is not None and floating else stored
+
+    specs = {name: spec(name, stored) for name, stored in source.specs.items()}
+    merged = peft.merged(source.read, cfg, lora, factors)
+
+    with artifacts.staged(dst) as folder:
+        hf.write_weights(folder, specs, lambda name: merged(name).astype(specs[name].dtype, copy=False), progress)
+        inputs = {"base_sha": sha, "adapter": artifacts.sha256(adapter / peft.WEIGHTS)}
+        _finish_hf(folder, base, cast, inputs=inputs, counts=_counts(specs))
+
+
+def _finish_hf(folder: Path, src: Path, dtype: np.dtype | None, **fields: object) -> None:
+    """What follows the weights: companions, then config.json, by which the folder is known, then the manifest."""
+    hf.copy_companions(src, folder)
+    hf.write_config(src, folder, dtype)
+    artifacts.write_manifest(folder, "hf", source=str(src), **fields)
+
+
+def _inputs(src: Path) -> dict:
+    return {"folder": str(src), "config.json": artifacts.sha256(src / "config.json")}
+
+
+def _counts(specs: dict[str, Spec]) -> dict:
+    return {"tensors": len(specs), "bytes": sum(spec.nbytes for spec in specs.values())}

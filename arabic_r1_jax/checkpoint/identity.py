@@ -1,0 +1,42 @@
+"""What a base model is, as one hash: the same for a Hugging Face folder and the Orbax folder converted from it.
+
+An adapter carries the hash of the base that it was trained on, and is refused on another one. The hash covers what
+decides the logits: every tensor of the table (released name, dtype, shape, bytes) and the model's hyper-parameters.
+Tokenizer files, MTP layers, the spelling of config.json and the cut into shards do not enter.
+"""
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from arabic_r1_jax.checkpoint import weight_map
+from arabic_r1_jax.checkpoint.shards import CODES, Spec
+from arabic_r1_jax.model.config import ModelConfig
+
+# Settings that no logit depends on: which ids a program treats as special, and the length a checkpoint advertises.
+_NO_PART = ("bos_token_id", "eos_token_id", "pad_token_id", "max_position_embeddings")
+
+
+def base_sha(cfg: ModelConfig, specs: Mapping[str, Spec], read: Callable[[str], np.ndarray]) -> str:
+    """Hex sha256 of a base: its settings, then name, dtype, shape and sha256 of every tensor, by name.
+
+    Reads every weight once, hashing on all cores (hashlib lets go of the interpreter lock).
+    """
+    settings = {key: value for key, value in dataclasses.asdict(cfg).items() if key not in _NO_PART}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    names = sorted(name for entry in weight_map.entries(cfg).values() for _, name in entry.tensors())
+
+    def one(name: str) -> str:
+        values = np.asarray(read(name), order="C").reshape(-1).view(np.uint8)
+        spec = specs[name]
+        return f"\n{name} {CODES[spec.dtype]} {list(spec.shape)} {hashlib.sha256(values).hexdigest()}"
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for line in pool.map(one, names):
+            digest.update(line.encode())
+    return digest.hexdigest()

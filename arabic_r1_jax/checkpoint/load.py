@@ -1,0 +1,112 @@
+"""From a folder to a model that runs: the weights of a Hugging Face or Orbax folder, placed straight onto a mesh.
+
+`load` is the package's `ar1.load`. No array is ever whole on one host unless a device asks for all of it: each shard
+is read from disk for its device.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from arabic_r1_jax.checkpoint import hf, orbax, peft, weight_map
+from arabic_r1_jax.checkpoint.shards import Spec
+from arabic_r1_jax.checkpoint.source import base_sha, kind, open_folder
+from arabic_r1_jax.data.tokenizers import load_tokenizer
+from arabic_r1_jax.errors import UserError
+from arabic_r1_jax.infer.language_model import LanguageModel
+from arabic_r1_jax.model.config import ModelConfig
+from arabic_r1_jax.model.transformer import abstract_state, flat, unflat
+from arabic_r1_jax.parallel.mesh import make_mesh
+
+__all__ = ["base_sha", "load"]
+
+_DTYPES = {"bf16": jnp.bfloat16, "bfloat16": jnp.bfloat16, "float32": jnp.float32}
+
+
+def load(
+    path: str | Path,
+    adapter: str | Path | None = None,
+    dtype: str | jnp.dtype | None = None,
+    mesh: Mesh | None = None,
+) -> LanguageModel:
+    """Load a model, with a PEFT adapter if one is named.
+
+    path: a Hugging Face or an Orbax folder. dtype: what it computes in, "bf16" or "float32" (or the JAX dtype);
+    None: bfloat16 when the weights are, else float32. Weights wider than that are narrowed, the router's excepted;
+    narrower ones stay as stored. mesh: where it lies, by default one device. Raises `UserError` for a folder that is
+    missing, damaged or unsupported, and for an adapter of another base.
+    """
+    path = Path(path)
+    mesh = mesh if mesh is not None else make_mesh(devices=jax.devices()[:1])
+    if kind(path) == orbax.KIND:
+        manifest = orbax.read_manifest(path)
+        cfg = ModelConfig.from_hf(hf.read_config(path), str(path / "config.json"))
+        stored = orbax.specs(manifest)
+        orbax.check(path, stored, cfg)
+    else:
+        source, cfg = open_folder(path)
+        stored = _stacked_specs(source, cfg)
+    compute = _compute_dtype(dtype, stored)
+    lora, factors = None, {}
+    if adapter is not None:
+        lora, factors = peft.load_adapter(Path(adapter), cfg, base_sha(path))
+    graph, state = abstract_state(cfg, lora, mesh, compute)
+    like = _like(flat(state), stored, compute)
+    arrays = orbax.restore(path, like) if kind(path) == orbax.KIND else place(source, cfg, like)
+    shapes = flat(state)
+    arrays.update({name: jax.device_put(factor, shapes[name].sharding) for name, factor in factors.items()})
+    return LanguageModel(
+        config=cfg,
+        graph=graph,
+        state=unflat(state, arrays),
+        mesh=mesh,
+        dtype=compute,
+        tokenizer=load_tokenizer(path),
+        source=path,
+        lora=lora,
+    )
+
+
+def _compute_dtype(dtype: str | jnp.dtype | None, stored: Mapping[str, Spec]) -> np.dtype:
+    if dtype is None:
+        narrow = all(s.dtype == jnp.bfloat16 for name, s in stored.items() if not weight_map.keeps_precision(name))
+        return np.dtype(jnp.bfloat16 if narrow else jnp.float32)
+    if isinstance(dtype, str) and dtype not in _DTYPES:
+        raise UserError(f"dtype {dtype!r} is unknown; choose bf16 or float32")
+    return np.dtype(_DTYPES[dtype] if isinstance(dtype, str) else dtype)
+
+
+def _like(
+    abstract: Mapping[str, jax.ShapeDtypeStruct], stored: Mapping[str, Spec], compute: np.dtype
+) -> dict[str, jax.ShapeDtypeStruct]:
+    """The frozen arrays to make: shape and place from the model, dtype as stored unless it is to be narrowed."""
+    like = {}
+    for name, spec in stored.items():
+        narrow = spec.dtype.itemsize > compute.itemsize and not weight_map.keeps_precision(name)
+        like[name] = jax.ShapeDtypeStruct(
+            spec.shape, compute if narrow else spec.dtype, sharding=abstract[name].sharding
+        )
+    return like
+
+
+def _stacked_specs(source: hf.Tensors, cfg: ModelConfig) -> dict[str, Spec]:
+    """dtype and shape of our arrays, from the released tensors that they stack."""
+    return {
+        name: Spec(source.specs[entry.theirs(())].dtype, entry.shape) for name, entry in weight_map.entries(cfg).items()
+    }
+
+
+def place(source: hf.Tensors, cfg: ModelConfig, like: Mapping[str, jax.ShapeDtypeStruct]) -> dict[str, jax.Array]:
+    """Released tensors stacked onto the shardings and dtypes of `like`, one device's shard at a time."""
+    table = weight_map.entries(cfg)
+
+    def one(name: str, leaf: jax.ShapeDtypeStruct) -> jax.Array:
+        return jax.make_array_from_callback(
+            leaf.shape, leaf.sharding, lambda window: weight_map.stack(table[name], source.read, window, leaf.dtype)
+        )
+
+    return {name: one(name, leaf) for name, leaf in like.items()}

@@ -1,0 +1,42 @@
+"""A model folder of either kind, Hugging Face or Orbax: which it is, its released tensors, its identity.
+
+Used by `load` and `convert`. A folder is known by manifest.json (ours) or else by config.json (Hugging Face's).
+"""
+
+from pathlib import Path
+
+from arabic_r1_jax import artifacts
+from arabic_r1_jax.checkpoint import hf, identity, orbax, peft, weight_map
+from arabic_r1_jax.errors import UserError
+from arabic_r1_jax.model.config import ModelConfig
+
+
+def kind(path: Path) -> str:
+    """ "hf" or "orbax", by manifest.json or else config.json; raises `UserError` for any other folder."""
+    path = Path(path)
+    if not path.is_dir():
+        raise UserError(f"{path} does not exist or is no folder; name a model folder (Hugging Face or Orbax)")
+    manifest = artifacts.read_manifest(path)
+    found = manifest.get("kind") if manifest else "hf" if (path / "config.json").is_file() else None
+    if found == peft.KIND or (path / peft.CONFIG).is_file():
+        raise UserError(f"{path} holds an adapter, not a model; name its base as the model and this as the adapter")
+    if found not in ("hf", orbax.KIND):
+        raise UserError(f"{path} holds no model: neither an Orbax manifest.json nor a Hugging Face config.json")
+    return found
+
+
+def open_folder(path: Path) -> tuple[hf.Tensors, ModelConfig]:
+    """A model folder of either kind as released tensors, checked against its config.json."""
+    path = Path(path)
+    source = orbax.open_folder(path) if kind(path) == orbax.KIND else hf.open_folder(path)
+    cfg = ModelConfig.from_hf(source.config, str(path / "config.json"))
+    weight_map.check(source.specs, cfg, path)
+    return source, cfg
+
+
+def base_sha(path: Path) -> str:
+    """The identity of a base (`checkpoint.identity`): an Orbax folder carries it, a Hugging Face one is read for it."""
+    if kind(path) == orbax.KIND:
+        return orbax.read_manifest(Path(path))["base_sha"]
+    source, cfg = open_folder(path)
+    return identity.base_sha(cfg, source.specs, source.read)
