@@ -35,7 +35,8 @@ def _target(dtype: str | None) -> np.dtype | None:
 def hf_to_orbax(src: Path, dst: Path, dtype: str = "stored", progress: hf.Progress | None = None) -> None:
     """Convert a Hugging Face folder into an Orbax folder (`checkpoint.orbax` describes it).
 
-    dtype: "stored" changes no bit; "bf16" and "float32" cast every weight but the router's. Raises `UserError` for a
+    dtype: "stored" changes no bit; "bf16" and "float32" cast every weight (the router's to no less
+    than it was). Raises `UserError` for a
     source that is damaged, unsupported or contradicts its config.json, and for a destination that exists.
     """
     src, dst, cast = Path(src), Path(dst), _target(dtype)
@@ -47,9 +48,8 @@ def hf_to_orbax(src: Path, dst: Path, dtype: str = "stored", progress: hf.Progre
     with artifacts.staged(dst) as folder:
         params = {}
         for name, entry in weight_map.entries(cfg).items():
-            params[name] = weight_map.stack(
-                entry, source.read, dtype=None if weight_map.keeps_precision(name) else cast
-            )
+            stored = source.specs[entry.theirs(())].dtype
+            params[name] = weight_map.stack(entry, source.read, dtype=weight_map.after_cast(name, stored, cast))
             done += sum(source.specs[theirs].nbytes for _, theirs in entry.tensors())
             if progress is not None:
                 progress(done, total)
@@ -89,8 +89,7 @@ def merge(base: Path, adapter: Path, dst: Path, dtype: str | None = None, progre
     mine = {theirs: entry.name for entry in weight_map.entries(cfg).values() for _, theirs in entry.tensors()}
 
     def spec(name: str, stored: Spec) -> Spec:
-        floating = name in mine and not weight_map.keeps_precision(mine[name])
-        return Spec(cast, stored.shape) if cast is not None and floating else stored
+        return Spec(weight_map.after_cast(mine[name], stored.dtype, cast), stored.shape) if name in mine else stored
 
     specs = {name: spec(name, stored) for name, stored in source.specs.items()}
     merged = peft.merged(source.read, cfg, lora, factors)

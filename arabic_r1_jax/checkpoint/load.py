@@ -73,7 +73,7 @@ def load(
 
 def _compute_dtype(dtype: str | jnp.dtype | None, stored: Mapping[str, Spec]) -> np.dtype:
     if dtype is None:
-        narrow = all(s.dtype == jnp.bfloat16 for name, s in stored.items() if not weight_map.keeps_precision(name))
+        narrow = all(spec.dtype == jnp.bfloat16 for name, spec in stored.items() if not name.startswith("moe.router."))
         return np.dtype(jnp.bfloat16 if narrow else jnp.float32)
     if isinstance(dtype, str) and dtype not in _DTYPES:
         raise UserError(f"dtype {dtype!r} is unknown; choose bf16 or float32")
@@ -86,10 +86,9 @@ def _like(
     """The frozen arrays to make: shape and place from the model, dtype as stored unless it is to be narrowed."""
     like = {}
     for name, spec in stored.items():
-        narrow = spec.dtype.itemsize > compute.itemsize and not weight_map.keeps_precision(name)
-        like[name] = jax.ShapeDtypeStruct(
-            spec.shape, compute if narrow else spec.dtype, sharding=abstract[name].sharding
-        )
+        wide = spec.dtype.itemsize > compute.itemsize
+        dtype = weight_map.after_cast(name, spec.dtype, compute if wide else None)
+        like[name] = jax.ShapeDtypeStruct(spec.shape, dtype, sharding=abstract[name].sharding)
     return like
 
 

@@ -134,9 +134,13 @@ def entries(cfg: ModelConfig) -> dict[str, Entry]:
     return found
 
 
-def keeps_precision(name: str) -> bool:
-    """Whether a cast of the weights passes `name` by: transformers 5.24 keeps the router of every family in float32."""
-    return name.startswith("moe.router.")
+def after_cast(name: str, stored: np.dtype, wanted: np.dtype | None) -> np.dtype:
+    """The dtype of one of our arrays when a model is cast to `wanted` (None: not cast).
+
+    The router is never narrowed: transformers 5.24 keeps it in float32 in every family.
+    """
+    narrowed = wanted is not None and wanted.itemsize < stored.itemsize
+    return stored if wanted is None or (narrowed and name.startswith("moe.router.")) else wanted
 
 
 def check(specs: Mapping[str, Spec], cfg: ModelConfig, where: Path) -> list[str]:
