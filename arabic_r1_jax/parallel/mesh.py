@@ -59,7 +59,9 @@ def sharding(axes: Sequence[str | None], shape: Sequence[int], mesh: Mesh) -> Na
     if len(axes) != len(shape):
         raise ValueError(f"{len(axes)} axes {tuple(axes)} for an array of shape {tuple(shape)}")
     rules = [RULES[axis] if axis is not None else None for axis in axes]
-    spec = [rule if rule is None or size % _size(mesh, rule) == 0 else None for rule, size in zip(rules, shape)]
+    spec = [
+        rule if rule is None or size % _size(mesh, rule) == 0 else None for rule, size in zip(rules, shape, strict=True)
+    ]
     return NamedSharding(mesh, PartitionSpec(*spec))
 
 
