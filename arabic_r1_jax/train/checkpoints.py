@@ -1,0 +1,56 @@
+"""A run's checkpoints: adapter, optimiser, step and the state of the data, kept by Orbax.
+
+    out/checkpoints/400/{state,data}/     state: the `TrainState`; data: {"next_row": 3200}
+
+Saving is asynchronous: a process killed in the middle leaves a temporary folder that is never listed. A step whose
+files were lost afterwards is still listed and fails on reading, so `restore` falls back to the step before it.
+"""
+
+import logging
+from pathlib import Path
+
+import jax
+import orbax.checkpoint as ocp
+
+from arabic_r1_jax.errors import UserError
+from arabic_r1_jax.train.step import TrainState
+
+KEEP = 2
+
+
+class Checkpoints:
+    """The checkpoints of one run; close it to wait for the last one."""
+
+    def __init__(self, folder: Path):
+        self.folder = Path(folder).resolve()
+        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax reports every file it touches
+        options = ocp.CheckpointManagerOptions(max_to_keep=KEEP, enable_async_checkpointing=True)
+        self._manager = ocp.CheckpointManager(self.folder, options=options)
+
+    def save(self, step: int, state: TrainState, next_row: int) -> None:
+        """Start writing step `step`; returns before it is on disk."""
+        data = ocp.args.JsonSave({"next_row": next_row})
+        self._manager.save(step, args=ocp.args.Composite(state=ocp.args.StandardSave(state), data=data))
+
+    def restore(self, like: TrainState) -> tuple[TrainState, int] | None:
+        """The newest readable checkpoint and the next row of its data; None when there is none.
+
+        `like` gives structure, dtypes and shardings. Raises `UserError` when checkpoints exist and none can be read.
+        """
+        abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like)
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        for step in steps:
+            try:
+                args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract), data=ocp.args.JsonRestore())
+                found = self._manager.restore(step, args=args)
+                return found["state"], found["data"]["next_row"]
+            except Exception as error:  # Orbax and TensorStore raise many kinds for a damaged folder
+                logging.getLogger(__name__).warning("checkpoint %d of %s is damaged: %s", step, self.folder, error)
+        if steps:
+            raise UserError(f"{self.folder}: none of the checkpoints {sorted(steps)} can be read; train anew elsewhere")
+        return None
+
+    def close(self) -> None:
+        """Wait until everything is on disk."""
+        self._manager.wait_until_finished()
+        self._manager.close()
