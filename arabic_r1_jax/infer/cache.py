@@ -56,7 +56,7 @@ def prefill(model: Transformer, ids: Array, pad: Array, places: int, *, dtype, m
         return attn.expanded(attn.queries(x, cos, sin), latents, mask), cache.write(layer, 0, latents)
 
     cache = Cache.empty(model, ids.shape[0], places, dtype, mesh)
-    x, cache = model.run(model.tokens(ids, dtype, mesh), cache, attend, mesh=mesh)
+    x, cache, _ = model.run(model.tokens(ids, dtype, mesh), cache, attend, mesh=mesh)
     return model.norm(x[:, -1]), cache
 
 
@@ -70,5 +70,5 @@ def decode(model: Transformer, ids: Array, place: Array, pad: Array, cache: Cach
         cache = cache.write(layer, place, attn.latents(x, cos, sin))
         return attn.absorbed(attn.queries(x, cos, sin), cache.read(layer), mask), cache
 
-    x, cache = model.run(model.tokens(ids[:, None], dtype, mesh), cache, attend, mesh=mesh)
+    x, cache, _ = model.run(model.tokens(ids[:, None], dtype, mesh), cache, attend, mesh=mesh)
     return model.norm(x[:, 0]), cache

@@ -55,11 +55,15 @@ class Block(nnx.Module):
             rank, scale = (lora.rank_of("dense"), lora.scale) if lora else (0, 1.0)
             self.mlp = MLP(lead, cfg.hidden_size, cfg.intermediate_size, dtype, rank, scale)
 
-    def feed_forward(self, x: Array, routed: Callable[[Array, Array, Array], Array]) -> Array:
-        """x [B, T, D] -> [B, T, D]; `routed` runs the routed experts on (x, weights, ids)."""
+    def feed_forward(self, x: Array, routed: Callable[[Array, Array, Array], Array]) -> tuple[Array, Array | None]:
+        """x [B, T, D] -> [B, T, D], and the experts chosen, i32 [B, T, K], if any.
+
+        `routed` runs the routed experts on (x, weights, ids).
+        """
         if hasattr(self, "mlp"):
-            return self.mlp(x)
-        return routed(x, *self.router(x)) + self.shared(x)
+            return self.mlp(x), None
+        weights, ids = self.router(x)
+        return routed(x, weights, ids) + self.shared(x), ids
 
 
 class Transformer(nnx.Module):
@@ -91,7 +95,20 @@ class Transformer(nnx.Module):
         mesh: Mesh,
         remat: bool = False,
     ) -> Array:
-        """The normed last residual stream [B, T, D] in `dtype`, for ids i32 [B, T].
+        """The normed last residual stream [B, T, D] in `dtype`, for ids i32 [B, T]; arguments as `routed_hidden`."""
+        return self.routed_hidden(ids, segment_ids, positions, dtype=dtype, mesh=mesh, remat=remat)[0]
+
+    def routed_hidden(
+        self,
+        ids: Array,
+        segment_ids: Array | None = None,
+        positions: Array | None = None,
+        *,
+        dtype,
+        mesh: Mesh,
+        remat: bool = False,
+    ) -> tuple[Array, Array | None]:
+        """`hidden`, and the experts that each mixture-of-experts layer chose, i32 [L, B, T, K].
 
         segment_ids i32 [B, T]: a token sees earlier tokens of its own segment only; 0 is padding; None is one segment.
         positions i32 [B, T]: None counts from 0 in every segment. `remat` recomputes each layer in the backward pass
@@ -104,8 +121,8 @@ class Transformer(nnx.Module):
         def attend(attn: Attention, x: Array, layer: Array, state: None) -> tuple[Array, None]:
             return attn.expanded(attn.queries(x, cos, sin), attn.latents(x, cos, sin), mask), state
 
-        x, _ = self.run(self.tokens(ids, dtype, mesh), None, attend, mesh=mesh, remat=remat)
-        return self.norm(x)
+        x, _, chosen = self.run(self.tokens(ids, dtype, mesh), None, attend, mesh=mesh, remat=remat)
+        return self.norm(x), chosen
 
     def tokens(self, ids: Array, dtype, mesh: Mesh) -> Array:
         """Embed ids i32 [B, T] as [B, T, D]: each device looks its slice of D up for all, then batches change hands."""
@@ -116,8 +133,13 @@ class Transformer(nnx.Module):
         """Rotary cosine and sine of positions i32 [B, T], each float32 [B, T, R/2]."""
         return angles(positions, self.config.qk_rope_head_dim, self.config.rope)
 
-    def run(self, x: Array, state: object, attend: Attend, *, mesh: Mesh, remat: bool = False) -> tuple[Array, object]:
-        """All layers over the residual stream x [B, T, D]; `state` goes through every call of `attend`."""
+    def run(
+        self, x: Array, state: object, attend: Attend, *, mesh: Mesh, remat: bool = False
+    ) -> tuple[Array, object, Array | None]:
+        """All layers over the residual stream x [B, T, D]; `state` goes through every call of `attend`.
+
+        Returns x, `state`, and the experts chosen by the mixture-of-experts layers, i32 [L, B, T, K].
+        """
         stacks, scale = (self.experts.stacks(), self.experts.scale) if hasattr(self, "experts") else ({}, 1.0)
         done = 0
         for block in (getattr(self, name) for name in ("dense", "moe") if hasattr(self, name)):
@@ -129,15 +151,15 @@ class Transformer(nnx.Module):
                 block = nnx.merge(graph, jax.tree.map(lambda w: constrain(w, (), mesh), weights))
                 y, state = attend(block.attn, block.input_norm(x), first + layer, state)
                 x = constrain(x + y, ACTIVATION, mesh)
-                y = block.feed_forward(
+                y, ids = block.feed_forward(
                     block.post_norm(x), lambda x, w, ids: experts_ffn(x, w, ids, stacks, scale, layer, mesh)
                 )
-                return (constrain(x + y, ACTIVATION, mesh), state), None
+                return (constrain(x + y, ACTIVATION, mesh), state), ids
 
             body = jax.checkpoint(body) if remat else body
-            (x, state), _ = lax.scan(body, (x, state), (jnp.arange(block.layers), stacked))
+            (x, state), chosen = lax.scan(body, (x, state), (jnp.arange(block.layers), stacked))
             done += block.layers
-        return x, state
+        return x, state, chosen
 
     def logits(self, h: Array, mesh: Mesh | None = None) -> Array:
         """h [..., D] -> float32 [..., V]; with a mesh, the head is gathered and the batch stays where it is."""
