@@ -105,7 +105,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], 
 
 
 def _cell(value: object) -> str:
-    """One cell; an Arabic one is fenced with LRM, or a terminal with bidi would move the next column's digits into it."""
+    """One cell; LRM around an Arabic one keeps a terminal with bidi from drawing the next column's digits into it."""
     text = f"{value:,}" if isinstance(value, int) else str(value)
     return f"{_LRM}{text}{_LRM}" if is_rtl(text) else text
 

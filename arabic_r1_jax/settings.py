@@ -129,6 +129,12 @@ def expects(item: dataclasses.Field) -> str:
     return f"{KINDS[item.type][0]} {item.metadata['allowed']}".rstrip()
 
 
+def default(item: dataclasses.Field) -> str:
+    """A setting's default as TOML would say it; nothing for one that is unset."""
+    value = item.default_factory() if item.default is dataclasses.MISSING else item.default
+    return "" if value is None else json.dumps(value)
+
+
 def _checked(key: str, item: dataclasses.Field, value: object, where: str) -> Any:
     """`value` in the type of setting `key`, or `UsageError` saying what the setting accepts."""
     converted = KINDS[item.type][1](value)

@@ -31,9 +31,10 @@ def tokenizer_of(lm: LanguageModel) -> Tokenizer:
 def messages_prompt(messages: object, tok: Tokenizer, where: str, think: bool = True) -> list[int]:
     """Ids of a conversation up to the opening of the assistant's next turn.
 
-    `<bos>system<｜User｜>...<｜Assistant｜>...<eos><｜User｜>...<｜Assistant｜><think>\\n`: the system text has no mark of
-    its own, and earlier answers lose their thoughts, as DeepSeek-R1's template does it. `think=False` leaves the
-    think block unopened. Raises `UserError` that begins with `where`.
+        <bos>system<｜User｜>...<｜Assistant｜>...<eos><｜User｜>...<｜Assistant｜><think>\\n
+
+    As in DeepSeek-R1's template, the system text has no mark of its own, and earlier answers lose their thoughts.
+    `think=False` leaves the think block unopened. Raises `UserError` that begins with `where`.
     """
     if not isinstance(messages, list) or not messages:
         raise UserError(f'{where}: "messages" must be a list of {{"role", "content"}} objects')

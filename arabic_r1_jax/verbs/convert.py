@@ -1,0 +1,78 @@
+"""`arabic-r1 convert ...`: between checkpoint formats. `tools/convert_weights.py` is the same."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from arabic_r1_jax import artifacts, progress
+from arabic_r1_jax.verbs.verb import Options, Parser, Verb
+
+
+def _folders(parser: Parser) -> None:
+    parser.add_argument("src", type=Path, metavar="SRC", help="folder to convert")
+    parser.add_argument("dst", type=Path, metavar="DST", help="folder to make")
+
+
+def _folders_and_dtype(parser: Parser) -> None:
+    _folders(parser)
+    parser.add_argument("--dtype", choices=("stored", "bf16", "float32"), default="stored", help="default: stored")
+
+
+def _merge_options(parser: Parser) -> None:
+    parser.add_argument("base", type=Path, metavar="BASE", help="Hugging Face or Orbax folder")
+    parser.add_argument("adapter", type=Path, metavar="ADAPTER", help="PEFT folder, such as runs/mine/adapter")
+    parser.add_argument("dst", type=Path, metavar="DST", help="folder to make")
+    parser.add_argument("--dtype", choices=("bf16", "float32"), help="of the result; default: the base's")
+
+
+def _written(folder: Path, work: Callable[[Callable], None]) -> dict:
+    with progress.bar(f"Writing {folder}") as update:
+        work(update.to)
+    manifest = artifacts.read_manifest(folder)
+    return {"out": str(folder), "kind": manifest["kind"], **manifest["counts"]}
+
+
+def _hf_to_orbax(o: Options) -> dict:
+    from arabic_r1_jax.checkpoint import convert
+
+    return _written(o.dst, lambda told: convert.hf_to_orbax(o.src, o.dst, o.dtype, told))
+
+
+def _orbax_to_hf(o: Options) -> dict:
+    from arabic_r1_jax.checkpoint import convert
+
+    return _written(o.dst, lambda told: convert.orbax_to_hf(o.src, o.dst, told))
+
+
+def _merge(o: Options) -> dict:
+    from arabic_r1_jax.checkpoint import convert
+
+    return _written(o.dst, lambda told: convert.merge(o.base, o.adapter, o.dst, o.dtype, told))
+
+
+def _show(result: dict) -> None:
+    print(f"{result['out']} ({result['kind']}): {result['tensors']:,} tensors, {result['bytes']:,} bytes")
+
+
+VERBS = {
+    "hf-to-orbax": Verb(
+        does="Hugging Face safetensors -> Orbax checkpoint, bit for bit",
+        example="arabic-r1 convert hf-to-orbax DeepSeek-V2-Lite v2-lite-orbax",
+        options=_folders_and_dtype,
+        run=_hf_to_orbax,
+        show=_show,
+    ),
+    "orbax-to-hf": Verb(
+        does="Orbax checkpoint -> Hugging Face safetensors, bit for bit",
+        example="arabic-r1 convert orbax-to-hf v2-lite-orbax v2-lite-again",
+        options=_folders,
+        run=_orbax_to_hf,
+        show=_show,
+    ),
+    "merge": Verb(
+        does="base + LoRA adapter -> Hugging Face safetensors that need no adapter",
+        example="arabic-r1 convert merge DeepSeek-V2-Lite runs/mine/adapter v2-lite-arabic",
+        options=_merge_options,
+        run=_merge,
+        show=_show,
+    ),
+}

@@ -1,0 +1,77 @@
+"""`arabic-r1 generate`: prompts in a file to completions in a file, or a conversation."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from arabic_r1_jax import progress
+from arabic_r1_jax.errors import UsageError, UserError
+from arabic_r1_jax.verbs.verb import Options, Parser, Verb, bounded, load, model_options, seed
+
+
+def _options(parser: Parser) -> None:
+    model_options(parser)
+    parser.add_argument("--prompts", type=Path, metavar="P.jsonl", help='{"id", "prompt"} or {"id", "messages"} a line')
+    parser.add_argument("--out", type=Path, metavar="O.jsonl", help='{"id", "completion", "finish_reason"} a line')
+    parser.add_argument("--chat", action="store_true", help="talk at the keyboard instead; an empty line starts anew")
+    parser.add_argument("--no-think", action="store_true", help="do not open <think> behind messages")
+    parser.add_argument(
+        "--temperature", type=bounded(float, 0, 100), metavar="T", default=0.0, help="default: 0, the likeliest token"
+    )
+    parser.add_argument("--seed", type=seed, metavar="N", default=0, help="of what a temperature draws; default: 0")
+
+
+def _notes() -> str:
+    return "A prompt is continued as it stands; messages are put into DeepSeek-R1's chat template."
+
+
+def _run(options: Options) -> dict:
+    _check(options)
+    from arabic_r1_jax.infer import completions
+
+    lm, think = load(options), not options.no_think
+    drawn = {"max_new_tokens": options.max_new_tokens, "temperature": options.temperature, "seed": options.seed}
+    if options.chat:
+        return {"n": completions.chat(lm, _typed_lines(), _say, think, **drawn)}
+    names, prompts = completions.read_prompts(options.prompts, completions.tokenizer_of(lm), think)
+    with progress.bar("Generating", len(prompts)) as update:
+        batching = {"batch": options.batch, "progress": update.to}
+        return completions.complete_file(lm, names, prompts, options.out, **drawn, **batching)
+
+
+def _check(options: Options) -> None:
+    if options.chat and (options.prompts or options.out or options.json):
+        raise UsageError("--chat is for a person: leave out --prompts, --out and --json")
+    if not options.chat and not (options.prompts and options.out):
+        raise UsageError("name both --prompts and --out, or talk with --chat; see arabic-r1 generate --help")
+    if options.out and options.out.exists():
+        raise UserError(f"{options.out} already exists; remove it or name another output")
+
+
+def _typed_lines() -> Iterator[str]:
+    print("An empty line starts a new conversation, Ctrl-D ends.", file=sys.stderr)
+    while True:
+        print("> ", end="", file=sys.stderr, flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            return
+        yield line
+
+
+def _say(answer: str) -> None:
+    print(progress.rtl(answer), flush=True)
+
+
+def _show(result: dict) -> None:
+    if "out" in result:
+        print(f"{result['out']}: {result['n']:,} completions, {result['finished']:,} of them came to their end")
+
+
+VERB = Verb(
+    does="complete prompts, or chat",
+    example="arabic-r1 generate --model v2-lite-orbax --adapter runs/mine/adapter --prompts p.jsonl --out o.jsonl",
+    options=_options,
+    run=_run,
+    show=_show,
+    notes=_notes,
+)
