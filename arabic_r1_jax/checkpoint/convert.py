@@ -13,8 +13,8 @@ from arabic_r1_jax import artifacts
 from arabic_r1_jax.checkpoint import hf, orbax, peft, shards, weight_map
 from arabic_r1_jax.checkpoint.identity import base_sha
 from arabic_r1_jax.checkpoint.shards import Spec
-from arabic_r1_jax.checkpoint.source import open_folder
-from arabic_r1_jax.errors import UsageError
+from arabic_r1_jax.checkpoint.source import kind, open_folder
+from arabic_r1_jax.errors import UsageError, UserError
 from arabic_r1_jax.model.config import ModelConfig
 
 _DTYPES = {
@@ -40,6 +40,8 @@ def hf_to_orbax(src: Path, dst: Path, dtype: str = "stored", progress: hf.Progre
     source that is damaged, unsupported or contradicts its config.json, and for a destination that exists.
     """
     src, dst, cast = Path(src), Path(dst), _target(dtype)
+    if kind(src) == orbax.KIND:
+        raise UserError(f"{src} is an Orbax checkpoint already; load takes it as it is")
     source = hf.open_folder(src)
     cfg = ModelConfig.from_hf(source.config, str(src / "config.json"))
     extra = weight_map.check(source.specs, cfg, src)
@@ -70,8 +72,8 @@ def orbax_to_hf(src: Path, dst: Path, progress: hf.Progress | None = None) -> No
     """Convert an Orbax folder back into a Hugging Face folder: names, dtypes and bytes as they came."""
     src, dst = Path(src), Path(dst)
     manifest = orbax.read_manifest(src)
-    source = orbax.open_folder(src)
     with artifacts.staged(dst) as folder:
+        source = orbax.open_folder(src)
         hf.write_weights(folder, source.specs, source.read, progress)
         _finish_hf(folder, src, None, base_sha=manifest["base_sha"], counts=_counts(source.specs))
 
@@ -83,21 +85,24 @@ def merge(base: Path, adapter: Path, dst: Path, dtype: str | None = None, progre
     is computed in float32 and rounded once, to `dtype` ("bf16" | "float32") or to the base's stored dtype (None).
     """
     base, adapter, dst, cast = Path(base), Path(adapter), Path(dst), _target(dtype)
-    source, cfg = open_folder(base)
-    sha = base_sha(cfg, source.specs, source.read)
-    lora, factors = peft.load_adapter(adapter, cfg, sha)
-    mine = {theirs: entry.name for entry in weight_map.entries(cfg).values() for _, theirs in entry.tensors()}
-
-    def spec(name: str, stored: Spec) -> Spec:
-        return Spec(weight_map.after_cast(mine[name], stored.dtype, cast), stored.shape) if name in mine else stored
-
-    specs = {name: spec(name, stored) for name, stored in source.specs.items()}
-    merged = peft.merged(source.read, cfg, lora, factors)
-
     with artifacts.staged(dst) as folder:
-        hf.write_weights(folder, specs, lambda name: merged(name).astype(specs[name].dtype, copy=False), progress)
+        source, cfg = open_folder(base)
+        sha = base_sha(cfg, source.specs, source.read)
+        lora, factors = peft.load_adapter(adapter, cfg, sha)
+        read = peft.merged(source.read, cfg, lora, factors)
+        specs = _cast_specs(source.specs, cfg, cast)
+        hf.write_weights(folder, specs, lambda name: read(name).astype(specs[name].dtype, copy=False), progress)
         inputs = {"base_sha": sha, "adapter": artifacts.sha256(adapter / peft.WEIGHTS)}
         _finish_hf(folder, base, cast, inputs=inputs, counts=_counts(specs))
+
+
+def _cast_specs(specs: dict[str, Spec], cfg: ModelConfig, cast: np.dtype | None) -> dict[str, Spec]:
+    """What released tensors become when the model is cast; carried ones stay."""
+    mine = {theirs: entry.name for entry in weight_map.entries(cfg).values() for _, theirs in entry.tensors()}
+    return {
+        name: Spec(weight_map.after_cast(mine[name], spec.dtype, cast), spec.shape) if name in mine else spec
+        for name, spec in specs.items()
+    }
 
 
 def _finish_hf(folder: Path, src: Path, dtype: np.dtype | None, **fields: object) -> None:

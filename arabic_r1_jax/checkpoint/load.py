@@ -55,9 +55,9 @@ def load(
     if adapter is not None:
         lora, factors = peft.load_adapter(Path(adapter), cfg, base_sha(path))
     graph, state = abstract_state(cfg, lora, mesh, compute)
-    like = _like(flat(state), stored, compute)
-    arrays = orbax.restore(path, like) if kind(path) == orbax.KIND else place(source, cfg, like)
     shapes = flat(state)
+    like = _like(shapes, stored, compute)
+    arrays = orbax.restore(path, like) if kind(path) == orbax.KIND else place(source, cfg, like)
     arrays.update({name: jax.device_put(factor, shapes[name].sharding) for name, factor in factors.items()})
     return LanguageModel(
         config=cfg,

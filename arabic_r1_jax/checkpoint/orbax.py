@@ -81,8 +81,7 @@ def _restore(folder: Path, item: dict, arguments: dict) -> dict:
         with ocp.Checkpointer(_handler()) as checkpointer:
             return checkpointer.restore(path, args=ocp.args.PyTreeRestore(item=item, restore_args=arguments))
     except (ValueError, KeyError, OSError) as error:
-        reason = str(error).strip().splitlines()
-        raise UserError(f"{path} cannot be restored; convert again ({reason[0] if reason else error!r})") from error
+        raise UserError(f"{path} cannot be restored, it is damaged; convert again ({str(error)[:80]!r})") from error
 
 
 def open_folder(folder: Path) -> hf.Tensors:

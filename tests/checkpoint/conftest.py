@@ -8,9 +8,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from arabic_r1_jax.checkpoint import hf, shards, weight_map
+from arabic_r1_jax.checkpoint import hf, peft, shards, weight_map
 from arabic_r1_jax.checkpoint.shards import Spec
 from arabic_r1_jax.model.config import ModelConfig
+from arabic_r1_jax.model.lora import LoraConfig
 
 V3 = {
     "model_type": "deepseek_v3",
@@ -120,3 +121,19 @@ def configs_fixture() -> dict[str, dict]:
 @pytest.fixture(scope="session", name="random_tensors")
 def random_tensors_fixture() -> Callable[..., dict[str, np.ndarray]]:
     return random_tensors
+
+
+def random_adapter(cfg: ModelConfig, lora: LoraConfig, seed: int = 3) -> peft.Factors:
+    """A and B of every linear of the targets, both far from zero."""
+    random = np.random.default_rng(seed)
+    factors = {}
+    for entry in peft.adapted(cfg, lora.targets):
+        path, rank, (d_out, d_in) = entry.name.removesuffix(".weight"), lora.rank_of(entry.lora), entry.part
+        for name, shape, std in (("lora_a", (rank, d_in), d_in**-0.5), ("lora_b", (d_out, rank), 0.3)):
+            factors[f"{path}.{name}"] = random.normal(0, std, (*entry.stack, *shape)).astype(np.float32)
+    return factors
+
+
+@pytest.fixture(scope="session", name="random_adapter")
+def random_adapter_fixture() -> Callable[..., peft.Factors]:
+    return random_adapter

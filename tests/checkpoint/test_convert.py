@@ -105,7 +105,7 @@ def drop(key):
 DAMAGES = {
     "a truncated shard": (truncate, "model-00003-of-.*truncated"),
     "a config without a needed key": (drop("kv_lora_rank"), 'config.json has no "kv_lora_rank"'),
-    "no config": (lambda folder: (folder / "config.json").unlink(), "holds no config.json"),
+    "no config": (lambda folder: (folder / "config.json").unlink(), "holds no model"),
     "a config that is not JSON": (lambda folder: (folder / "config.json").write_text("{"), "not valid JSON"),
     "no index": (lambda folder: (folder / hf.INDEX).unlink(), "weights are missing"),
 }
@@ -136,6 +136,14 @@ def test_an_existing_destination_is_left_alone(make_hf, tmp_path):
     with pytest.raises(UserError, match="already exists"):
         convert.hf_to_orbax(source, tmp_path / "orbax")
     assert [path.name for path in (tmp_path / "orbax").iterdir()] == ["mine.txt"]
+
+
+def test_a_source_of_the_other_kind_is_refused(make_hf, tmp_path):
+    convert.hf_to_orbax(make_hf(), tmp_path / "orbax")
+    with pytest.raises(UserError, match="is an Orbax checkpoint already"):
+        convert.hf_to_orbax(tmp_path / "orbax", tmp_path / "out")
+    with pytest.raises(UserError, match="not a finished Orbax checkpoint"):
+        convert.orbax_to_hf(tmp_path / "hf", tmp_path / "out")
 
 
 def test_an_unknown_dtype_is_refused_before_any_work(make_hf, tmp_path):

@@ -25,17 +25,6 @@ LORAS = {
 }
 
 
-def random_adapter(cfg, lora, seed=3):
-    """A and B of every linear of the targets, both far from zero."""
-    random = np.random.default_rng(seed)
-    factors = {}
-    for entry in peft.adapted(cfg, lora.targets):
-        path, rank, (d_out, d_in) = entry.name.removesuffix(".weight"), lora.rank_of(entry.lora), entry.part
-        for name, shape, std in (("lora_a", (rank, d_in), d_in**-0.5), ("lora_b", (d_out, rank), 0.3)):
-            factors[f"{path}.{name}"] = random.normal(0, std, (*entry.stack, *shape)).astype(np.float32)
-    return factors
-
-
 @pytest.fixture
 def base(make_hf):
     return make_hf(dtype="float32", torch_dtype="float32")
@@ -47,13 +36,13 @@ def cfg(base):
 
 
 @pytest.fixture
-def adapter(base, cfg, tmp_path):
+def adapter(base, cfg, tmp_path, random_adapter):
     peft.save_adapter(tmp_path / "adapter", random_adapter(cfg, LORAS["all"]), cfg, LORAS["all"], base_sha(base))
     return tmp_path / "adapter"
 
 
 @pytest.mark.parametrize("name", LORAS)
-def test_an_adapter_comes_back_bit_for_bit(base, cfg, tmp_path, name):
+def test_an_adapter_comes_back_bit_for_bit(base, cfg, tmp_path, name, random_adapter):
     lora, factors = LORAS[name], random_adapter(cfg, LORAS[name])
     peft.save_adapter(tmp_path / "adapter", factors, cfg, lora, base_sha(base))
     found, back = peft.load_adapter(tmp_path / "adapter", cfg, base_sha(base))
@@ -64,7 +53,7 @@ def test_an_adapter_comes_back_bit_for_bit(base, cfg, tmp_path, name):
         assert back[key].tobytes() == value.tobytes(), key
 
 
-def test_an_adapter_of_every_variant_comes_back(configs, tmp_path):
+def test_an_adapter_of_every_variant_comes_back(configs, tmp_path, random_adapter):
     for number, config in enumerate(configs.values()):
         cfg = ModelConfig.from_hf(config)
         lora = LORAS["all"]
@@ -87,7 +76,7 @@ def test_alpha_over_r_is_one_number_for_all(cfg):
     assert scales == {config["lora_alpha"] / config["r"]} == {1.5}
 
 
-def test_an_adapter_that_misses_a_target_is_never_written(cfg, tmp_path):
+def test_an_adapter_that_misses_a_target_is_never_written(cfg, tmp_path, random_adapter):
     factors = random_adapter(cfg, LORAS["all"])
     del factors["experts.up.lora_b"]
     with pytest.raises(ValueError, match="does not cover"):
@@ -171,7 +160,7 @@ def test_a_folder_that_is_no_adapter_is_refused(base, cfg):
 
 
 @pytest.mark.parametrize("dtype", [None, "bf16", "float32"])
-def test_merging_adds_scale_b_a_in_float32_and_rounds_once(make_hf, tmp_path, dtype):
+def test_merging_adds_scale_b_a_in_float32_and_rounds_once(make_hf, tmp_path, dtype, random_adapter):
     base, lora = make_hf(mtp=True), LORAS["all, small experts"]
     cfg = ModelConfig.from_hf(hf.read_config(base))
     factors = random_adapter(cfg, lora)
@@ -222,7 +211,9 @@ def transformers_model():
 @pytest.mark.parametrize(
     "variant, name", [*itertools.product(["v3"], LORAS), ("v2-lite", "all, small experts"), ("v2-q-lora", "default")]
 )
-def test_peft_computes_what_the_merged_model_computes(make_hf, tmp_path, transformers_model, variant, name):
+def test_peft_computes_what_the_merged_model_computes(
+    make_hf, tmp_path, transformers_model, variant, name, random_adapter
+):
     """Every module kind, routed experts included: PEFT's logits equal those of the folder that we merged."""
     tuner = pytest.importorskip("peft")
     base, lora = make_hf(variant, "float32", torch_dtype="float32"), LORAS[name]
