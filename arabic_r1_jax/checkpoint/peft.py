@@ -157,6 +157,10 @@ def _check_config(path: Path, config: object) -> None:
     for key in ("r", "lora_alpha"):
         if not isinstance(config.get(key), int | float) or config[key] <= 0:
             raise UserError(f'{path}: "{key}" is {config.get(key)!r}; it must be a number above 0')
+    for key in ("rank_pattern", "alpha_pattern"):
+        table = config.get(key) or {}
+        if not isinstance(table, dict) or not all(isinstance(number, int | float) for number in table.values()):
+            raise UserError(f'{path}: "{key}" is {table!r}; it must map patterns to numbers')
 
 
 def _check_base(folder: Path, base_sha: str | None) -> None:
@@ -191,6 +195,10 @@ def _stack_factors(shard: shards.Shard, entry: Entry) -> tuple[np.ndarray, np.nd
     for key in (key for _, *pair in keys for key in pair):
         if key not in shard.specs:
             raise UserError(f"{shard.path}: tensor {key} is missing, though others of its kind are there")
+        if len(shard.specs[key].shape) != 2:
+            raise UserError(
+                f"{shard.path}: tensor {key} has shape {list(shard.specs[key].shape)}; a factor is a matrix"
+            )
     rank = shard.specs[keys[0][1]].shape[0]
     a = np.empty((*entry.stack, rank, d_in), np.float32)
     b = np.empty((*entry.stack, d_out, rank), np.float32)

@@ -111,6 +111,8 @@ def edit(path, **changes):
         ({"r": 5}, "has rank 4 in the weights and 5 here"),
         ({"alpha_pattern": {"o_proj": 1}}, "alpha / r differs"),
         ({"rank_pattern": {"(": 1}}, "is no regex"),
+        ({"alpha_pattern": {"o_proj": "1"}}, '"alpha_pattern" is'),
+        ({"rank_pattern": [4]}, '"rank_pattern" is'),
     ],
 )
 def test_settings_that_are_not_computed_are_refused(adapter, cfg, changes, message):
@@ -144,6 +146,12 @@ def test_an_unknown_adapter_tensor_is_named(adapter, cfg):
 def test_an_adapter_tensor_of_another_size_is_named(adapter, cfg):
     change_tensors(adapter, lambda tensors: tensors.update({KEY: tensors[KEY][:-1]}))
     with pytest.raises(UserError, match=f"{KEY} has shape"):
+        peft.load_adapter(adapter, cfg)
+
+
+def test_a_factor_that_is_no_matrix_is_named(adapter, cfg):
+    change_tensors(adapter, lambda tensors: tensors.update({KEY: tensors[KEY].ravel()}))
+    with pytest.raises(UserError, match=f"{KEY} has shape .* a factor is a matrix"):
         peft.load_adapter(adapter, cfg)
 
 
