@@ -84,7 +84,7 @@ def _run(verb: Verb, options: argparse.Namespace) -> None:
 
 
 def _fail(message: str, code: int, as_json: bool) -> int:
-    print(f"{PROGRAM}: {message}", file=sys.stderr)
+    print(f"{PROGRAM}: {' '.join(message.splitlines())}", file=sys.stderr)
     if as_json:
         print(json.dumps({"error": message}, ensure_ascii=False))
     return code

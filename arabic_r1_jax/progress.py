@@ -9,7 +9,7 @@ import contextlib
 import sys
 import time
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -23,7 +23,7 @@ class Bar:
     `update.to(done, total)` says how many are done in all, for work that counts by itself.
     """
 
-    def __init__(self, description: str, total: float | None, show):
+    def __init__(self, description: str, total: float | None, show: Callable[["Bar"], None]):
         self.description, self.total, self.done = description, total, 0.0
         self._show, self._started, self._fields = show, time.monotonic(), {}
 

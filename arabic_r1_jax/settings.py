@@ -174,7 +174,7 @@ def _parse_word(cls: type, word: str) -> dict[str, Any]:
     if not equals or not key:
         raise UsageError(f"--set {word}: write it as section.key=value, such as train.steps=100")
     try:
-        value = tomllib.loads(f"value = {raw}")["value"]
+        value = tomllib.loads(f"value = {raw}")["value"] if "\n" not in raw else raw
     except tomllib.TOMLDecodeError:
         value = raw
     item = leaves(cls).get(key)

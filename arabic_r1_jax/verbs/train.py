@@ -24,12 +24,15 @@ def _run(options: Options) -> dict:
     simulate_cpus(cfg.mesh.cpu_devices)
     from arabic_r1_jax.train import loop
 
-    return loop.train(cfg, options.out, options.resume, progress)
+    with progress.bar("Training", cfg.train.steps) as update:
+        return loop.train(cfg, options.out, options.resume, update)
 
 
 def _show(result: dict) -> None:
-    rows = [(name, value) for name, value in result.items() if isinstance(value, int | float | str)]
-    progress.table("Trained", ("", ""), rows)
+    progress.table("Tokens trained on", ("language and kind", "tokens"), list(result["tokens_by_category"].items()))
+    by_phase = ", ".join(f"{phase} {loss:.4f}" for phase, loss in result["loss_by_phase"].items())
+    print(f"loss {result['loss']:.4f} after {result['steps']:,} steps, {result['seconds']:.0f} s ({by_phase})")
+    print(f"adapter: {result['adapter']}")
 
 
 VERB = Verb(

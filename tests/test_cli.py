@@ -1,0 +1,308 @@
+"""The command line as a person meets it: help, mistakes, and every verb once on a tiny model."""
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from arabic_r1_jax import cli
+from arabic_r1_jax.checkpoint import hf, shards, weight_map
+from arabic_r1_jax.data import tokenizers
+from arabic_r1_jax.errors import UserError
+from arabic_r1_jax.model.config import ModelConfig
+from arabic_r1_jax.verbs import VERBS
+
+CONFIG = {
+    "model_type": "deepseek_v3",
+    "architectures": ["DeepseekV3ForCausalLM"],
+    "vocab_size": 360,
+    "hidden_size": 16,
+    "intermediate_size": 16,
+    "moe_intermediate_size": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "n_shared_experts": 1,
+    "n_routed_experts": 8,
+    "num_experts_per_tok": 2,
+    "n_group": 1,
+    "topk_group": 1,
+    "first_k_dense_replace": 1,
+    "routed_scaling_factor": 1.0,
+    "norm_topk_prob": True,
+    "q_lora_rank": 8,
+    "kv_lora_rank": 8,
+    "qk_nope_head_dim": 4,
+    "qk_rope_head_dim": 4,
+    "v_head_dim": 4,
+    "rms_norm_eps": 1e-6,
+    "tie_word_embeddings": False,
+    "max_position_embeddings": 512,
+    "rope_theta": 10000.0,
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+    "torch_dtype": "float32",
+}
+CHATS = [
+    {"id": i, "messages": [{"role": "user", "content": f"كم {i}؟"}, {"role": "assistant", "content": f"الجواب {i}."}]}
+    for i in range(12)
+]
+QUESTIONS = [
+    {"id": str(i), "question": f"ما {i}؟", "options": ["أول", "ثان", "ثالث"], "answer": i % 3, "subject": "عدد"}
+    for i in range(5)
+]
+
+
+def write_jsonl(path, rows):
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A folder with model/ (Hugging Face form, random weights), chats.jsonl, questions.jsonl and prompts.jsonl."""
+    folder = tmp_path_factory.mktemp("cli")
+    model = folder / "model"
+    model.mkdir()
+    random = np.random.default_rng(0)
+    tensors = {
+        name: random.normal(0, 0.3, entry.part).astype(np.float32)
+        for entry in weight_map.entries(ModelConfig.from_hf(CONFIG)).values()
+        for _, name in entry.tensors()
+    }
+    hf.write_weights(model, shards.specs_of(tensors), tensors.__getitem__)
+    (model / "config.json").write_text(json.dumps(CONFIG))
+    lines = [message["content"] for row in CHATS for message in row["messages"]] * 3
+    tokenizers.train_sentencepiece(lines, model / "tokenizer.model", vocab_size=280, symbols=["الجواب "])
+    write_jsonl(folder / "chats.jsonl", CHATS)
+    write_jsonl(folder / "questions.jsonl", QUESTIONS)
+    write_jsonl(folder / "prompts.jsonl", [{"id": "a", "prompt": "كم"}, {"messages": CHATS[0]["messages"][:1]}])
+    return folder
+
+
+def run(capsys, *words) -> tuple[int, str, str]:
+    code = cli.main([str(word) for word in words])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def run_json(capsys, *words) -> dict:
+    code, out, err = run(capsys, *words, "--json")
+    assert code == 0, err
+    (line,) = out.splitlines()
+    return json.loads(line)
+
+
+# ---- help and mistakes
+
+
+def test_help_answers_at_once():
+    best = float("inf")
+    for _ in range(5):
+        started = time.perf_counter()
+        done = subprocess.run([sys.executable, "-m", "arabic_r1_jax", "--help"], capture_output=True, text=True)
+        best = min(best, time.perf_counter() - started)
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in VERBS)
+    assert best < 0.3
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_verb_explains_itself_with_an_example(name, capsys):
+    with pytest.raises(SystemExit) as done:
+        cli.main([*name.split(), "--help"])
+    assert done.value.code == 0
+    shown = capsys.readouterr().out
+    assert VERBS[name].example in shown
+    assert "--json" in shown
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_example_is_a_command_that_parses(name):
+    found, rest = cli.find_verb(VERBS[name].example.split()[1:])
+    assert found == name
+    assert cli.parse(name, rest)
+
+
+def test_a_group_of_verbs_lists_its_own(capsys):
+    code, out, _ = run(capsys, "convert", "--help")
+    assert code == 0
+    assert "convert merge" in out
+    assert "evaluate" not in out
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ([], "a verb is needed, one of: demo, convert hf-to-orbax"),
+        (["trian"], "unknown verb trian; did you mean train?"),
+        (["convert"], "a verb is needed, one of: convert hf-to-orbax"),
+        (["convert", "merg", "a"], "unknown verb convert merg; did you mean convert merge?"),
+        (["train"], "the following arguments are required: --out; see arabic-r1 train --help"),
+        (["train", "--out", "x", "--stpes", "3"], "unrecognized arguments: --stpes 3"),
+        (["train", "--out", "x", "--set", "train.stpes=3"], "did you mean train.steps?"),
+        (["train", "--out", "x", "--config", "none.toml"], "none.toml cannot be read: No such file or directory"),
+        (["train", "--out", "x"], "model.path is missing"),
+        (["convert", "hf-to-orbax", "a", "b", "--dtype", "fp4"], "invalid choice: 'fp4'"),
+        (["generate", "--model", "m"], "name both --prompts and --out"),
+        (["generate", "--model", "m", "--chat", "--json"], "leave out --prompts, --out and --json"),
+        (["generate", "--model", "m", "--temperature", "-1"], "'-1' is not a number from 0 to 100"),
+        (["evaluate", "--model", "m", "--limit", "none"], "'none' is not an integer from 1 to"),
+    ],
+)
+def test_a_command_that_is_wrong_is_one_line_and_exit_code_2(words, said, capsys):
+    code, out, err = run(capsys, *words)
+    assert code == 2
+    assert said in err
+    assert len(err.splitlines()) == 1
+    assert out == "" or json.loads(out)["error"] in err
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["convert", "hf-to-orbax", "none", "OUT"], "none"),
+        (["convert", "orbax-to-hf", "model", "OUT"], "model"),
+        (["train", "--set", "model.path=none", "--set", "data.records=chats.jsonl", "--out", "OUT"], "none"),
+        (["train", "--set", "model.path=model", "--set", "data.records=none.jsonl", "--out", "OUT"], "none.jsonl"),
+        (["train", "--set", "model.path=model", "--set", "data.records=bad.jsonl", "--out", "OUT"], "line 17"),
+        (["train", "--set", "model.path=model", "--out", "OUT"], "data.records"),
+        (["generate", "--model", "model", "--prompts", "none.jsonl", "--out", "OUT"], "none.jsonl"),
+        (["generate", "--model", "model", "--prompts", "bad.jsonl", "--out", "OUT"], "line 17"),
+        (["generate", "--model", "none", "--prompts", "prompts.jsonl", "--out", "OUT"], "none"),
+        (["evaluate", "--model", "model", "--data", "bad.jsonl", "--protocol", "reasoning", "--out", "OUT"], "line 17"),
+        (
+            ["evaluate", "--model", "none", "--data", "questions.jsonl", "--protocol", "reasoning", "--out", "OUT"],
+            "none",
+        ),
+    ],
+)
+def test_wrong_inputs_are_one_line_and_leave_nothing_that_looks_whole(words, said, files, capsys, monkeypatch):
+    monkeypatch.chdir(files)
+    rows = QUESTIONS if "evaluate" in words else CHATS if "train" in words else [{"prompt": "كم"}]
+    (files / "bad.jsonl").write_text("".join(json.dumps(rows[0]) + "\n" for _ in range(16)) + '{"id": \n')
+    code, out, err = run(capsys, *words, "--json")
+    line = err.splitlines()[-1]
+    assert code == 1, err
+    assert said in line
+    assert "Traceback" not in err
+    assert json.loads(out) == {"error": line.removeprefix("arabic-r1: ")}
+    assert not (files / "OUT" / "manifest.json").exists()
+    assert not (files / "OUT").is_file()
+    shutil.rmtree(files / "OUT", ignore_errors=True)
+
+
+def fails(error):
+    def options(parser):
+        pass
+
+    def raise_it(_):
+        print("noise of a library")
+        raise error
+
+    return cli.Verb("fail", "arabic-r1 demo", options, raise_it, lambda _: None, again="do it again")
+
+
+@pytest.mark.parametrize(
+    "error, code, said",
+    [
+        (UserError("no such\nmodel"), 1, "arabic-r1: no such model"),
+        (PermissionError(13, "Permission denied", "/out"), 1, "arabic-r1: /out: Permission denied"),
+        (KeyboardInterrupt(), 130, "arabic-r1: interrupted; do it again"),
+    ],
+)
+def test_errors_become_one_line_and_an_exit_code(error, code, said, capsys, monkeypatch):
+    monkeypatch.setitem(VERBS, "demo", fails(error))
+    assert run(capsys, "demo") == (code, "noise of a library\n", said + "\n")
+    got, out, _ = run(capsys, "demo", "--json")
+    assert got == code
+    assert "error" in json.loads(out)
+
+
+def test_a_bug_of_ours_is_not_hidden(monkeypatch):
+    monkeypatch.setitem(VERBS, "demo", fails(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["demo"])
+
+
+# ---- every verb, on a tiny model
+
+
+def test_weights_go_to_orbax_and_back(files, capsys, tmp_path):
+    done = run_json(capsys, "convert", "hf-to-orbax", files / "model", tmp_path / "orbax")
+    assert done["kind"] == "orbax"
+    assert done["out"] == str(tmp_path / "orbax")
+    code, out, _ = run(capsys, "convert", "orbax-to-hf", tmp_path / "orbax", tmp_path / "hf")
+    assert code == 0
+    assert f"{done['bytes']:,} bytes" in out
+    before, after = (hf.open_folder(folder) for folder in (files / "model", tmp_path / "hf"))
+    assert before.specs == after.specs
+    code, _, err = run(capsys, "convert", "orbax-to-hf", tmp_path / "orbax", tmp_path / "hf")
+    assert code == 1
+    assert "already exists" in err
+
+
+@pytest.fixture(scope="module")
+def trained(files):
+    """A run of two steps."""
+    words = ["--set", f"model.path={files / 'model'}", "--set", f"data.records={files / 'chats.jsonl'}"]
+    small = ["train.steps=2", "train.batch=8", "train.seq=64", "train.save_every=1", "mesh.cpu_devices=8"]
+    for word in small:
+        words += ["--set", word]
+    words += ["--out", str(files / "run")]
+    assert cli.main(["train", *words]) == 0
+    return words
+
+
+def test_a_run_leaves_its_files_and_resumes(trained, files, capsys):
+    assert len((files / "run/metrics.jsonl").read_text().splitlines()) == 2
+    assert (files / "run/adapter/adapter_config.json").is_file()
+    again = run_json(capsys, "train", *trained, "--resume")
+    assert again["steps"] == 2
+    code, _, err = run(capsys, "train", *trained)
+    assert code == 1
+    assert "--resume" in err
+
+
+def test_an_adapter_merges(trained, files, capsys, tmp_path):
+    done = run_json(capsys, "convert", "merge", files / "model", files / "run/adapter", tmp_path / "merged")
+    assert done["kind"] == "hf"
+    assert (tmp_path / "merged/tokenizer.model").is_file()
+
+
+def test_prompts_become_completions_in_order(trained, files, capsys, tmp_path):
+    model = ["--model", files / "model", "--adapter", files / "run/adapter", "--max-new-tokens", 5]
+    out = tmp_path / "new" / "o.jsonl"
+    done = run_json(capsys, "generate", *model, "--prompts", files / "prompts.jsonl", "--out", out)
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [row["id"] for row in rows] == ["a", 2]
+    assert all(set(row) == {"id", "completion", "finish_reason"} for row in rows)
+    assert done["n"] == 2
+    code, _, err = run(capsys, "generate", *model, "--prompts", files / "prompts.jsonl", "--out", out)
+    assert code == 1
+    assert "already exists" in err
+
+
+def test_chat_answers_what_is_typed(files, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("كم 3؟\n\nكم 4؟\n"))
+    code, _, err = run(capsys, "generate", "--model", files / "model", "--chat", "--max-new-tokens", 4)
+    assert code == 0
+    assert err.count("> ") == 4
+
+
+@pytest.mark.parametrize("protocol", ["loglikelihood", "reasoning"])
+def test_questions_become_a_score_with_its_interval(protocol, files, capsys, tmp_path):
+    words = ["--model", files / "model", "--data", files / "questions.jsonl", "--max-new-tokens", 4, "--limit", 4]
+    out = tmp_path / "scores"
+    results = run_json(capsys, "evaluate", *words, "--protocol", protocol, "--out", out)
+    assert results["n"] == 4
+    assert results["ci95"][0] <= results["accuracy"] <= results["ci95"][1]
+    assert results == json.loads((out / "results.json").read_text())
+    code, shown, _ = run(capsys, "evaluate", *words, "--protocol", protocol, "--out", tmp_path / "more")
+    assert code == 0
+    assert "95% interval" in shown
