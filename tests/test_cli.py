@@ -2,10 +2,10 @@
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from arabic_r1_jax.verbs import VERBS
 CONFIG = {
     "model_type": "deepseek_v3",
     "architectures": ["DeepseekV3ForCausalLM"],
-    "vocab_size": 360,
+    "vocab_size": 300,
     "hidden_size": 16,
     "intermediate_size": 16,
     "moe_intermediate_size": 8,
@@ -77,8 +77,9 @@ def files(tmp_path_factory):
     }
     hf.write_weights(model, shards.specs_of(tensors), tensors.__getitem__)
     (model / "config.json").write_text(json.dumps(CONFIG))
-    lines = [message["content"] for row in CHATS for message in row["messages"]] * 3
-    tokenizers.train_sentencepiece(lines, model / "tokenizer.model", vocab_size=280, symbols=["الجواب "])
+    lines = [message["content"] for row in CHATS for message in row["messages"]]
+    lines += ["حضر المعلمون ورأيت المعلمين والمعلمات.", "كتب الطالب الدرس ثم قرأه الطالب على المعلم."] * 3
+    tokenizers.train_sentencepiece(lines, model / "tokenizer.model", vocab_size=300, symbols=["الجواب "])
     write_jsonl(folder / "chats.jsonl", CHATS)
     write_jsonl(folder / "questions.jsonl", QUESTIONS)
     write_jsonl(folder / "prompts.jsonl", [{"id": "a", "prompt": "كم"}, {"messages": CHATS[0]["messages"][:1]}])
@@ -102,14 +103,15 @@ def run_json(capsys, *words) -> dict:
 
 
 def test_help_answers_at_once():
-    best = float("inf")
-    for _ in range(5):
-        started = time.perf_counter()
-        done = subprocess.run([sys.executable, "-m", "arabic_r1_jax", "--help"], capture_output=True, text=True)
-        best = min(best, time.perf_counter() - started)
+    def used() -> float:  # processor time of children: what a busy machine does not stretch
+        times = os.times()
+        return times.children_user + times.children_system
+
+    before = used()
+    done = subprocess.run([sys.executable, "-m", "arabic_r1_jax", "--help"], capture_output=True, text=True)
     assert done.returncode == 0
     assert all(name in done.stdout for name in VERBS)
-    assert best < 0.3
+    assert used() - before < 0.3
 
 
 @pytest.mark.parametrize("name", VERBS)

@@ -1,0 +1,85 @@
+import json
+
+import pytest
+
+from arabic_r1_jax.data.tokenizers import chat_prompt, load_tokenizer, train_sentencepiece
+from arabic_r1_jax.errors import UserError
+from arabic_r1_jax.infer.completions import messages_prompt, read_prompts
+
+LINES = ["حضر المعلمون ورأيت المعلمين والمعلمات.", "كتب الطالب الدرس ثم قرأه الطالب على المعلم."] * 4
+
+
+@pytest.fixture(scope="module")
+def tok(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tokenizer")
+    train_sentencepiece(LINES, folder / "tokenizer.model", vocab_size=300, symbols=[])
+    return load_tokenizer(folder)
+
+
+def turn(role, content):
+    return {"role": role, "content": content}
+
+
+def test_one_question_is_the_chat_prompt_of_evaluation(tok):
+    assert messages_prompt([turn("user", "كم؟")], tok, "here") == chat_prompt(tok, "كم؟")
+    assert messages_prompt([turn("user", "كم؟")], tok, "here", think=False) == chat_prompt(tok, "كم؟", think=False)
+
+
+def test_a_conversation_is_rendered_as_deepseek_r1_does(tok):
+    turns = [
+        turn("system", "أجب."),
+        turn("user", "كم؟"),
+        turn("assistant", "<think>\nفكرة</think>\n\nسبعة"),
+        turn("user", "حقا؟"),
+    ]
+    opened = [tok.assistant_id, tok.think_id, *tok.encode("\n")]
+    assert messages_prompt(turns, tok, "here") == [
+        *[tok.bos_id, *tok.encode("أجب.")],
+        *[tok.user_id, *tok.encode("كم؟")],
+        *[tok.assistant_id, *tok.encode("\n\nسبعة"), tok.eos_id],
+        *[tok.user_id, *tok.encode("حقا؟"), *opened],
+    ]
+
+
+@pytest.mark.parametrize(
+    "messages, said",
+    [
+        ([], '"messages" must be a list'),
+        ("كم؟", '"messages" must be a list'),
+        (["كم؟"], "message 1 must have"),
+        ([{"role": "user"}], "message 1 must have"),
+        ([turn("tool", "x")], 'a "role" out of system, user, assistant'),
+        ([turn("user", "x"), turn("system", "y"), turn("user", "z")], "message 2 must have"),
+        ([turn("user", "x"), turn("assistant", "y")], "the last message must be the user's"),
+    ],
+)
+def test_messages_that_cannot_be_answered_are_refused(messages, said, tok):
+    with pytest.raises(UserError, match=r"^here: ") as caught:
+        messages_prompt(messages, tok, "here")
+    assert said in str(caught.value)
+
+
+def test_prompts_are_read_in_both_forms_and_named(tok, tmp_path):
+    path = tmp_path / "p.jsonl"
+    rows = [{"id": "a", "prompt": "حضر"}, {"messages": [turn("user", "كم؟")]}, {"id": 7, "prompt": ""}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    names, prompts = read_prompts(path, tok)
+    assert names == ["a", 2, 7]
+    assert prompts == [[tok.bos_id, *tok.encode("حضر")], chat_prompt(tok, "كم؟"), [tok.bos_id]]
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ('{"prompt": "a"}\n{"prompt": 3}\n', 'line 2 has neither a "prompt" string nor "messages"'),
+        ('{"prompt": "a"}\n{"messages": 3}\n', 'line 2: "messages" must be a list'),
+        ('{"prompt": "a"}\n\n[]\n', "line 3"),
+        ("\n", "holds no prompts"),
+    ],
+)
+def test_a_prompts_file_with_a_mistake_is_refused_by_its_line(text, said, tok, tmp_path):
+    path = tmp_path / "p.jsonl"
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"p\.jsonl") as caught:
+        read_prompts(path, tok)
+    assert said in str(caught.value)
