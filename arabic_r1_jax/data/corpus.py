@@ -191,7 +191,7 @@ def build(paths: Sequence[Path], tok: Tokenizer, folder: Path, progress: Callabl
             raise UserError(f"{path} is not a file; name JSONL files of documents, records or conversations")
     identity = {
         "form": FORM,
-        "inputs": {str(path): artifacts.sha256(path) for path in paths},
+        "inputs": [{"path": str(path), "sha256": artifacts.sha256(path)} for path in paths],
         "tokenizer": tok.sha256,
     }
     if _discard_stale(folder, identity):

@@ -61,9 +61,10 @@ class RowPlan:
 
     def tokens(self, first: int = 0, stop: int | None = None) -> dict[Stream, int]:
         """Filled positions of rows first..stop-1 by (language, category); streams without any are left out."""
-        rows = slice(first, stop)
-        filled = np.add.reduceat(self.pieces.size, self.begin[:-1], dtype=np.int64)[rows] if len(self) else np.zeros(0)
-        counts = np.bincount(self.stream[rows], weights=filled, minlength=len(self.streams))
+        stop = len(self) if stop is None else stop
+        of_pieces = np.repeat(self.stream[first:stop], np.diff(self.begin[first : stop + 1]))
+        size = self.pieces.size[self.begin[first] : self.begin[stop]]
+        counts = np.bincount(of_pieces, weights=size, minlength=len(self.streams))
         return {stream: int(count) for stream, count in zip(self.streams, counts, strict=True) if count}
 
     @property
@@ -93,10 +94,13 @@ def cut(corpus: Corpus, seq: int, wanted: np.ndarray) -> Pieces:
 
 
 def shuffled(n: int, seed: int, stream: Stream) -> Iterator[int]:
-    """0..n-1 in a new order each pass, without end; the same on every machine and with every release of NumPy."""
+    """0..n-1 in a new order each pass, without end; the same on every machine and with every release of NumPy.
+
+    NumPy promises a stable stream of raw bits, and no stable `permutation`.
+    """
     name = crc32("\0".join(stream).encode())
     for epoch in itertools.count():
-        keys = np.random.Philox(key=[seed, name << 32 | epoch]).random_raw(n)
+        keys = np.random.Philox(key=np.array([seed, name << 32 | epoch], np.uint64)).random_raw(n)
         yield from np.argsort(keys, kind="stable").tolist()
 
 
@@ -106,8 +110,8 @@ def best_fit(
     """Pack pieces, taken in `order`, into rows of `seq` positions; yield each row when it is closed.
 
     A piece goes to the open row in which it leaves the least room, O(log open_rows) a piece. A row is closed when no
-    piece fits it any more. When nothing has room and `open_rows` rows are open, the fullest must go: a piece that may
-    be cut fills it with its head and goes on with its tail, unless there is room for a scrap only.
+    piece fits it any more. When nothing has room and `open_rows` rows are open, the fullest is closed: a piece that
+    may be cut fills it with its head and goes on with its tail, unless there is room for a scrap only.
 
     Args:
         size: positions of each piece, int [pieces], at most `seq`.
@@ -121,7 +125,7 @@ def best_fit(
         start, left = 0, sizes[piece]
         while left:
             at = bisect_left(room, (left,))
-            if at == len(room) == open_rows:  # no room, and no row may be opened before the fullest is closed
+            if at == len(room) == open_rows and seq - left >= smallest:  # a new row would stay open: one too many
                 free, row = room.pop(0)
                 if cuttable[piece] and free >= seq // SCRAP:
                     rows[row].append((piece, start, free))

@@ -194,6 +194,31 @@ def chat_prompt(tok: Tokenizer, user_text: str, think: bool = True) -> list[int]
     return [*ids, tok.think_id, *tok.encode("\n")] if think else ids
 
 
+# The defaults of SentencePiece rewrite Arabic text (NFKC), cut diacritics off their letters (splitting by script), and
+# add and remove spaces.
+_LOSSLESS = {
+    "model_type": "bpe",
+    "normalization_rule_name": "identity",
+    "split_by_unicode_script": False,
+    "split_digits": True,
+    "add_dummy_prefix": False,
+    "remove_extra_whitespaces": False,
+    "byte_fallback": True,
+    "max_sentence_length": 1 << 20,
+    "minloglevel": 2,
+}
+_PIECES = {
+    "bos_id": 0,
+    "bos_piece": BOS,
+    "eos_id": 1,
+    "eos_piece": EOS,
+    "pad_id": 2,
+    "pad_piece": PAD,
+    "unk_id": 3,
+    "control_symbols": [USER, ASSISTANT],
+}
+
+
 def train_sentencepiece(
     lines: Iterable[str],
     model_path: Path,
@@ -207,14 +232,13 @@ def train_sentencepiece(
     Args:
         lines: texts of any length; newlines inside are kept.
         model_path: the file, by convention `tokenizer.model`.
-        vocab_size: number of ids, of which 256 are bytes and 9 the special pieces, the space and the newline.
+        vocab_size: number of ids, of which 256 are bytes and 10 the special pieces, the space and the newline.
         symbols: texts that are never cut and never merged with a neighbour, longest match first, written with
             ordinary spaces and newlines ("## التحليل\\n").
         character_coverage: share of the characters that get pieces; the rest are spelt in bytes.
 
-    The defaults of SentencePiece rewrite Arabic text (NFKC) and cut diacritics off their letters (splitting by
-    script), so both are off. The space is a symbol of its own, so that a word is cut the same after a space as
-    after a quotation mark: a small model copies a word piece by piece only then.
+    The space is a symbol of its own, so that a word is cut the same after a space as after a quotation mark: a small
+    model copies a word piece by piece only then.
 
     Raises `UserError` when the texts cannot fill or the symbols overfill `vocab_size`.
     """
@@ -226,26 +250,11 @@ def train_sentencepiece(
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(lines),
             model_writer=model,
-            model_type="bpe",
             vocab_size=vocab_size,
             character_coverage=character_coverage,
-            normalization_rule_name="identity",
-            split_by_unicode_script=False,
-            add_dummy_prefix=False,
-            remove_extra_whitespaces=False,
-            byte_fallback=True,
-            split_digits=True,
-            max_sentence_length=1 << 20,
             user_defined_symbols=[piece.replace(" ", SPACE) for piece in pieces],
-            control_symbols=[USER, ASSISTANT],
-            bos_id=0,
-            bos_piece=BOS,
-            eos_id=1,
-            eos_piece=EOS,
-            pad_id=2,
-            pad_piece=PAD,
-            unk_id=3,
-            minloglevel=2,
+            **_LOSSLESS,
+            **_PIECES,
         )
     except RuntimeError as error:
         raise UserError(f"{model_path}: no tokenizer of {vocab_size} pieces from these texts: {error}") from None
