@@ -12,7 +12,7 @@ from jax import Array, lax
 from jax.sharding import Mesh
 
 from arabic_r1_jax.model.attention import Attention
-from arabic_r1_jax.model.transformer import Transformer, segment_mask
+from arabic_r1_jax.model.transformer import Transformer
 from arabic_r1_jax.parallel.mesh import constrain
 
 _AXES = ("layer", "batch", None, None)
@@ -49,11 +49,11 @@ def prefill(model: Transformer, ids: Array, pad: Array, places: int, *, dtype, m
     """
     index = jnp.arange(ids.shape[1], dtype=jnp.int32)
     cos, sin = model.angles(jnp.maximum(index - pad[:, None], 0))
-    mask = segment_mask((index >= pad[:, None]).astype(jnp.int32))
+    segments = (index >= pad[:, None]).astype(jnp.int32)
 
     def attend(attn: Attention, x: Array, layer: Array, cache: Cache) -> tuple[Array, Cache]:
         latents = attn.latents(x, cos, sin)
-        return attn.expanded(attn.queries(x, cos, sin), latents, mask), cache.write(layer, 0, latents)
+        return attn.expanded(attn.queries(x, cos, sin), latents, segments), cache.write(layer, 0, latents)
 
     cache = Cache.empty(model, ids.shape[0], places, dtype, mesh)
     x, cache, _ = model.run(model.tokens(ids, dtype, mesh), cache, attend, mesh=mesh)

@@ -7,6 +7,8 @@ heads. Two forms of the same numbers:
     absorbed   scores (W_k^T q) . c and outputs W_v (sum p c): nothing per head is stored, for decoding from the cache
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -16,6 +18,8 @@ from arabic_r1_jax.model.config import ModelConfig
 from arabic_r1_jax.model.layers import Axes, Linear, RMSNorm
 from arabic_r1_jax.model.lora import LoraConfig
 from arabic_r1_jax.model.rope import rotate, softmax_scale
+
+MIN_PIECE, MAX_PIECES = 64, 8  # of the queries in `causal_attention`
 
 LATENT_EPS = 1e-6  # both latent norms ignore the config's rms_norm_eps: modeling_deepseek_v3, DeepseekV3Attention
 
@@ -54,17 +58,22 @@ class Attention(nnx.Module):
         latent, key = jnp.split(self.kv_a(x), [self.kv_a_norm.weight.shape[-1]], axis=-1)
         return self.kv_a_norm(latent), rotate(key, cos, sin)
 
-    def expanded(self, queries: tuple[Array, Array], latents: tuple[Array, Array], mask: Array) -> Array:
-        """Attend with keys and values expanded per head; mask bool [B, T, S]; returns [B, T, D]."""
+    def expanded(self, queries: tuple[Array, Array], latents: tuple[Array, Array], segments: Array) -> Array:
+        """Attend with keys and values expanded per head, within segments i32 [B, T], causally; returns [B, T, D]."""
         (q, q_turned), (latent, key_turned) = queries, latents
         kv = self.kv_b(latent).reshape(*latent.shape[:2], self.heads, -1)
         key, value = kv[..., : self.nope], kv[..., self.nope :]
-        scores = _scores("bthn,bshn->bhts", q, key) + _scores("bthr,bsr->bhts", q_turned, key_turned)
-        p = _softmax(scores * self.scale, mask[:, None]).astype(q.dtype)
-        return self.o(jnp.einsum("bhts,bshv->bthv", p, value).reshape(*q.shape[:2], -1))
+        # One product of N + R dimensions: two of N and R would each write all scores.
+        key_turned = jnp.broadcast_to(key_turned[:, :, None], (*key.shape[:3], key_turned.shape[-1]))
+        q, key = jnp.concatenate([q, q_turned], axis=-1), jnp.concatenate([key, key_turned], axis=-1)
+        return self.o(causal_attention(q, key, value, segments, self.scale).reshape(*q.shape[:2], -1))
 
     def absorbed(self, queries: tuple[Array, Array], latents: tuple[Array, Array], mask: Array) -> Array:
-        """The same numbers, with W_kvb moved to the side of the queries and of the output."""
+        """The same numbers over a cache of S places, with W_kvb moved to the side of the queries and of the output.
+
+        queries [B, T, H, N] and [B, T, H, R]; latents [B, S, C] and [B, S, R]; mask bool [B, T, S] says what each
+        query sees; returns [B, T, D].
+        """
         (q, q_turned), (latent, key_turned) = queries, latents
         w = self.kv_b.merged(q.dtype).reshape(self.heads, -1, latent.shape[-1])
         w_key, w_value = w[:, : self.nope], w[:, self.nope :]
@@ -73,6 +82,29 @@ class Attention(nnx.Module):
         p = _softmax(scores * self.scale, mask[:, None]).astype(q.dtype)
         mixed = jnp.einsum("bhts,bsc->bthc", p, latent)
         return self.o(jnp.einsum("bthc,hvc->bthv", mixed, w_value).reshape(*q.shape[:2], -1))
+
+
+def causal_attention(q: Array, key: Array, value: Array, segments: Array, scale: float) -> Array:
+    """Softmax attention of q, key [B, T, H, N + R] over value [B, T, H, V], to no later place and in one's segment.
+
+    In a few pieces of queries, each against the keys up to its end: nearly half of all scores are never computed. A
+    piece's scores are recomputed for the gradient rather than kept, so memory grows with one piece, not with all.
+    """
+    time = q.shape[1]
+    piece = max(MIN_PIECE, -(-time // MAX_PIECES))
+    attend = jax.checkpoint(functools.partial(_attend, scale=scale))
+    parts = []
+    for start in range(0, time, piece):
+        end = min(start + piece, time)
+        seen = jnp.arange(start, end)[:, None] >= jnp.arange(end)
+        mask = (segments[:, start:end, None] == segments[:, None, :end]) & seen
+        parts.append(attend(q[:, start:end], key[:, :end], value[:, :end], mask))
+    return jnp.concatenate(parts, axis=1)
+
+
+def _attend(q: Array, key: Array, value: Array, mask: Array, *, scale: float) -> Array:
+    p = _softmax(_scores("bthn,bshn->bhts", q, key) * scale, mask[:, None]).astype(q.dtype)
+    return jnp.einsum("bhts,bshv->bthv", p, value)
 
 
 def _scores(pattern: str, q: Array, key: Array) -> Array:

@@ -37,8 +37,7 @@ class Linear(nnx.Module):
         y = x @ self.weight[...].astype(x.dtype).T
         if not hasattr(self, "lora_a"):
             return y
-        low = x @ self.lora_a[...].astype(x.dtype).T
-        return y + self.scale * (low @ self.lora_b[...].astype(x.dtype).T)
+        return y + self.scale * low_rank(x, self.lora_a[...], self.lora_b[...])
 
     def merged(self, dtype) -> Array:
         """W + scale B A in `dtype` [out, in], for the decoder that multiplies with slices of the matrix."""
@@ -46,6 +45,33 @@ class Linear(nnx.Module):
         if not hasattr(self, "lora_a"):
             return w
         return w + self.scale * (self.lora_b[...].astype(dtype) @ self.lora_a[...].astype(dtype))
+
+
+@jax.custom_vjp
+def low_rank(x: Array, a: Array, b: Array) -> Array:
+    """(x A^T) B^T in x's dtype: x [..., in], a f32 [rank, in], b f32 [out, rank] -> [..., out].
+
+    The derivative is the plain one, written so that only [tokens, rank] matrices are ever transposed: left to itself
+    XLA:CPU transposes the [tokens, out] cotangent for B's gradient, a quarter of a small model's training step.
+    """
+    return _low_rank_forward(x, a, b)[0]
+
+
+def _low_rank_forward(x: Array, a: Array, b: Array):
+    low = x @ a.astype(x.dtype).T
+    return low @ b.astype(x.dtype).T, (x, low, a, b)
+
+
+def _low_rank_backward(saved, dy: Array):
+    x, low, a, b = saved
+    d_low = dy @ b.astype(x.dtype)
+    dx = d_low @ a.astype(x.dtype)
+    da = jnp.einsum("...r,...i->ri", d_low, x, preferred_element_type=a.dtype)
+    db = jnp.einsum("...r,...o->ro", low, dy, preferred_element_type=b.dtype).T
+    return dx, da, db
+
+
+low_rank.defvjp(_low_rank_forward, _low_rank_backward)
 
 
 class RMSNorm(nnx.Module):

@@ -81,9 +81,9 @@ class Transformer(nnx.Module):
         if not cfg.tie_word_embeddings:
             self.head = Table(("vocab", None), cfg.vocab_size, cfg.hidden_size, weight_dtype)
 
-    def __call__(self, ids: Array, segment_ids=None, positions=None, *, dtype, mesh: Mesh, remat: bool = False):
+    def __call__(self, ids: Array, segment_ids=None, positions=None, *, dtype, mesh: Mesh) -> Array:
         """Logits float32 [B, T, V] for ids i32 [B, T]; arguments as `hidden`."""
-        return self.logits(self.hidden(ids, segment_ids, positions, dtype=dtype, mesh=mesh, remat=remat), mesh)
+        return self.logits(self.hidden(ids, segment_ids, positions, dtype=dtype, mesh=mesh), mesh)
 
     def hidden(
         self,
@@ -93,10 +93,9 @@ class Transformer(nnx.Module):
         *,
         dtype,
         mesh: Mesh,
-        remat: bool = False,
     ) -> Array:
         """The normed last residual stream [B, T, D] in `dtype`, for ids i32 [B, T]; arguments as `routed_hidden`."""
-        return self.routed_hidden(ids, segment_ids, positions, dtype=dtype, mesh=mesh, remat=remat)[0]
+        return self.routed_hidden(ids, segment_ids, positions, dtype=dtype, mesh=mesh)[0]
 
     def routed_hidden(
         self,
@@ -106,22 +105,19 @@ class Transformer(nnx.Module):
         *,
         dtype,
         mesh: Mesh,
-        remat: bool = False,
     ) -> tuple[Array, Array | None]:
         """`hidden`, and the experts that each mixture-of-experts layer chose, i32 [L, B, T, K].
 
         segment_ids i32 [B, T]: a token sees earlier tokens of its own segment only; 0 is padding; None is one segment.
-        positions i32 [B, T]: None counts from 0 in every segment. `remat` recomputes each layer in the backward pass
-        instead of keeping its activations and gathered weights: a third more compute, a fraction of the memory.
+        positions i32 [B, T]: None counts from 0 in every segment.
         """
         segments = jnp.ones_like(ids) if segment_ids is None else segment_ids
         cos, sin = self.angles(segment_positions(segments) if positions is None else positions)
-        mask = segment_mask(segments)
 
         def attend(attn: Attention, x: Array, layer: Array, state: None) -> tuple[Array, None]:
-            return attn.expanded(attn.queries(x, cos, sin), attn.latents(x, cos, sin), mask), state
+            return attn.expanded(attn.queries(x, cos, sin), attn.latents(x, cos, sin), segments), state
 
-        x, _, chosen = self.run(self.tokens(ids, dtype, mesh), None, attend, mesh=mesh, remat=remat)
+        x, _, chosen = self.run(self.tokens(ids, dtype, mesh), None, attend, mesh=mesh)
         return self.norm(x), chosen
 
     def tokens(self, ids: Array, dtype, mesh: Mesh) -> Array:
@@ -133,9 +129,7 @@ class Transformer(nnx.Module):
         """Rotary cosine and sine of positions i32 [B, T], each float32 [B, T, R/2]."""
         return angles(positions, self.config.qk_rope_head_dim, self.config.rope)
 
-    def run(
-        self, x: Array, state: object, attend: Attend, *, mesh: Mesh, remat: bool = False
-    ) -> tuple[Array, object, Array | None]:
+    def run(self, x: Array, state: object, attend: Attend, *, mesh: Mesh) -> tuple[Array, object, Array | None]:
         """All layers over the residual stream x [B, T, D]; `state` goes through every call of `attend`.
 
         Returns x, `state`, and the experts chosen by the mixture-of-experts layers, i32 [L, B, T, K].
@@ -156,8 +150,9 @@ class Transformer(nnx.Module):
                 )
                 return (constrain(x + y, ACTIVATION, mesh), state), ids
 
-            body = jax.checkpoint(body) if remat else body
-            (x, state), chosen = lax.scan(body, (x, state), (jnp.arange(block.layers), stacked))
+            # A layer is recomputed in the backward pass: only the residual stream is kept per layer, no activations
+            # and no gathered weights. That is also the faster way on a CPU, where memory is what a step waits for.
+            (x, state), chosen = lax.scan(jax.checkpoint(body), (x, state), (jnp.arange(block.layers), stacked))
             done += block.layers
         return x, state, chosen
 
@@ -166,12 +161,6 @@ class Transformer(nnx.Module):
         w = (self.embed if self.config.tie_word_embeddings else self.head).weight[...]
         w = w if mesh is None else constrain(w, (), mesh)
         return jnp.einsum("...d,vd->...v", h, w.astype(h.dtype), preferred_element_type=jnp.float32)
-
-
-def segment_mask(segments: Array) -> Array:
-    """segments i32 [B, T] -> bool [B, T, S]: same segment, and not later."""
-    causal = jnp.tril(jnp.ones((segments.shape[1],) * 2, bool))
-    return (segments[:, :, None] == segments[:, None, :]) & causal
 
 
 def segment_positions(segments: Array) -> Array:

@@ -141,8 +141,9 @@ def _ffn(plan: _Plan, rows: Array, weights: Array, groups: Array, stacks: Stacks
         return y + plan.scale * matmul("lora_b", matmul("lora_a", x))
 
     x = rows.reshape(plan.step, plan.block, -1)
-    y = linear("down", jax.nn.silu(linear("gate", x)) * linear("up", x))
-    return y.reshape(rows.shape) * weights[:, None]
+    h = jax.nn.silu(linear("gate", x)) * linear("up", x)
+    # The weight goes onto the narrower side of `down`; its gradient then sums over F, not D.
+    return linear("down", h * weights.reshape(plan.step, plan.block, 1)).reshape(rows.shape)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
