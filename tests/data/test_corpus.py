@@ -89,6 +89,19 @@ def test_a_failed_build_leaves_nothing(sentencepiece, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["rows.jsonl"]
 
 
+def test_an_interrupted_build_leaves_nothing_and_starts_over(sentencepiece, tmp_path):
+    path = write(tmp_path / "rows.jsonl", *ROWS)
+
+    def interrupt(done: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        corpus.build([path], sentencepiece, tmp_path / "corpus", progress=interrupt)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["rows.jsonl"]
+    assert len(corpus.open(corpus.build([path], sentencepiece, tmp_path / "corpus"))) == 3
+
+
 @pytest.mark.parametrize("content", ["", "\n\n"])
 def test_an_empty_input_is_refused(sentencepiece, tmp_path, content):
     (tmp_path / "rows.jsonl").write_text(content)
