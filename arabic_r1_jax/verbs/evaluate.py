@@ -24,23 +24,24 @@ def _run(options: Options) -> dict:
     from arabic_r1_jax.eval.evaluate import evaluate
 
     questions = read_questions(options.data, options.limit)
-    return evaluate(
-        load(options),
-        questions,
-        protocol=options.protocol,
-        out=options.out,
-        limit=options.limit,
-        batch=options.batch,
-        max_new_tokens=options.max_new_tokens,
-    )
+    settings = {"batch": options.batch, "max_new_tokens": options.max_new_tokens}
+    lm = load(options)
+    with progress.bar("Evaluating", len(questions)) as update:
+        results = evaluate(lm, questions, options.protocol, options.out, **settings, progress=update.to)
+    return {**results, "out": str(options.out)}
 
 
 def _show(results: dict) -> None:
-    rows = [
-        (name, r["n"], f"{r['accuracy']:.3f}", "{:.3f} to {:.3f}".format(*r["ci95"]), r["parse_failures"])
-        for name, r in {**results["tasks"], "all": results}.items()
-    ]
-    progress.table("Accuracy", ("task", "questions", "accuracy", "95% interval", "not parsed"), rows)
+    columns = ("task", "questions", "accuracy", "95% interval", "raw", "not parsed")
+    sets = {**results["tasks"], "all questions": results}
+    progress.table("Accuracy", columns, [(name, *_cells(scores)) for name, scores in sets.items()])
+    print(f"mean over tasks: {results['macro']['accuracy']:.3f}; every question with its reading: {results['out']}")
+
+
+def _cells(scores: dict) -> tuple:
+    low, high = scores["ci95"]
+    interval = f"{low:.3f} to {high:.3f}"
+    return scores["n"], f"{scores['accuracy']:.3f}", interval, f"{scores['accuracy_raw']:.3f}", scores["parse_failures"]
 
 
 VERB = Verb(
