@@ -59,16 +59,8 @@ def load(
     like = _like(shapes, stored, compute)
     arrays = orbax.restore(path, like) if kind(path) == orbax.KIND else place(source, cfg, like)
     arrays.update({name: jax.device_put(factor, shapes[name].sharding) for name, factor in factors.items()})
-    return LanguageModel(
-        config=cfg,
-        graph=graph,
-        state=unflat(state, arrays),
-        mesh=mesh,
-        dtype=compute,
-        tokenizer=load_tokenizer(path),
-        source=path,
-        lora=lora,
-    )
+    weights = unflat(state, arrays)
+    return LanguageModel(cfg, graph, weights, mesh, compute, tokenizer=load_tokenizer(path), source=path, lora=lora)
 
 
 def _compute_dtype(dtype: str | jnp.dtype | None, stored: Mapping[str, Spec]) -> np.dtype:

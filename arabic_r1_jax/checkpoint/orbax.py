@@ -6,7 +6,6 @@ manifest.json says dtype and shape of every parameter, the size of every weight 
 the folder is not finished. extra/ holds what the model does not run (MTP layers), as safetensors under released names.
 """
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -108,8 +107,3 @@ def check(folder: Path, found: Mapping[str, Spec], cfg: ModelConfig) -> None:
         have, want = found[name].shape if name in found else None, wanted.get(name)
         if have != want:
             raise UserError(f"{folder}: {name} is {have or 'absent'}, but config.json asks for {want or 'none'}")
-
-
-def parameters(found: Mapping[str, Spec]) -> int:
-    """How many numbers the parameters are."""
-    return sum(math.prod(spec.shape) for spec in found.values())
