@@ -67,7 +67,6 @@ class TrainSection:
     seed: int = option(0, "of the adapter's start and the order of the data", low=0, high=2**31 - 1)
     dtype: str = option("bfloat16", "dtype of the computation", choices=("bfloat16", "float32"))
     save_every: int = option(100, "steps between checkpoints", low=1, high=10_000_000)
-    log_every: int = option(10, "steps between lines of progress", low=1, high=10_000_000)
     phase_weights: PhaseWeights = section(PhaseWeights)
 
 

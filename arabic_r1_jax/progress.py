@@ -26,6 +26,7 @@ class Bar:
     def __init__(self, description: str, total: float | None, show: Callable[["Bar"], None]):
         self.description, self.total, self.done = description, total, 0.0
         self._show, self._started, self._fields = show, time.monotonic(), {}
+        self._first: tuple[float, float] | None = None  # when something was first done, and how much
 
     def __call__(self, n: float = 1, **fields: object) -> None:
         self.to(self.done + n, **fields)
@@ -33,6 +34,8 @@ class Bar:
     def to(self, done: float, total: float | None = None, **fields: object) -> None:
         self.done, self.total = done, self.total if total is None else total
         self._fields |= fields
+        if self._first is None and done > 0:
+            self._first = time.monotonic(), done
         self._show(self)
 
     @property
@@ -40,14 +43,21 @@ class Bar:
         """What was last reported beside the count: "loss 0.3125, rows 12"."""
         return ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in self._fields.items())
 
+    @property
+    def seconds_left(self) -> float | None:
+        """At the pace since something was first done: before that, a program compiled or an old run was restored."""
+        if self.total is None or self._first is None or self.done <= self._first[1]:
+            return None
+        since, before = self._first
+        return (time.monotonic() - since) * (self.total - self.done) / (self.done - before)
+
     def line(self) -> str:
         """The bar as one line of a log: "Training: 120 of 450, 33 s left, loss 0.3125"."""
-        seconds = time.monotonic() - self._started
         parts = [f"{self.description}: {self.done:,.0f}" + (f" of {self.total:,.0f}" if self.total else "")]
         if self.total and self.done >= self.total:
-            parts.append(f"{seconds:.0f} s")
-        elif self.total and self.done:
-            parts.append(f"{seconds * (self.total - self.done) / self.done:.0f} s left")
+            parts.append(f"{time.monotonic() - self._started:.0f} s")
+        elif (left := self.seconds_left) is not None:
+            parts.append(f"{left:.0f} s left")
         return ", ".join([*parts, self.fields] if self.fields else parts)
 
 

@@ -23,11 +23,23 @@ def test_a_log_gets_a_line_now_and_then_and_one_at_the_end(monkeypatch):
     assert lines[-1] == "Training: 40 of 40, 40 s, loss 0.025"
 
 
+def test_the_time_left_leaves_out_what_came_before_the_first_step(monkeypatch):
+    clock, log = [0.0], io.StringIO()
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with progress.bar("Training", 2000, log) as update:
+        clock[0] = 100
+        update(1000)  # a resumed run, restored and compiled
+        for _ in range(20):
+            clock[0] += 1
+            update(1)
+    assert log.getvalue().splitlines()[:2] == ["Training: 1,000 of 2,000", "Training: 1,010 of 2,000, 990 s left"]
+
+
 def test_work_that_counts_by_itself_tells_where_it_is():
     log = io.StringIO()
     with progress.bar("Writing", stream=log) as update:
         update.to(3e9, 4e9)
-    assert log.getvalue() == "Writing: 3,000,000,000 of 4,000,000,000, 0 s left\n"
+    assert log.getvalue() == "Writing: 3,000,000,000 of 4,000,000,000\n"
 
 
 def test_a_terminal_gets_a_moving_bar():
