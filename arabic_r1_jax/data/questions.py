@@ -10,7 +10,7 @@ with optional `context` (a passage or a list of them), `subject`, `lang`, `varie
 and `level`. Other keys are left to their readers (`completion` of a record, say).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from arabic_r1_jax.data.jsonl import read_jsonl
@@ -40,6 +40,14 @@ class Question:
     family: str | None = None
     level: str | None = None
     form: str = "plain"  # which prompt it takes: see data.prompts
+
+    def to_json(self) -> dict:
+        """The JSON object that `parse_question` reads back as this question; what is left at its default is left out.
+
+        (`answer` 0 is no default: it is the first option.)
+        """
+        values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        return {name: value for name, (value, default) in values.items() if value != default}
 
 
 def labels(question: Question) -> tuple[str, ...]:

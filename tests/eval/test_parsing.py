@@ -1,10 +1,11 @@
 """The answer parser: the table of known peer failures, adversarial outputs in two languages, and garbage."""
 
 import pytest
-from arabic_r1_jax.data.questions import ARABIC_LABELS, LATIN_LABELS
-from arabic_r1_jax.eval.parsing import OUTCOMES, parse_answer, parse_reasoning
 from hypothesis import given
 from hypothesis import strategies as st
+
+from arabic_r1_jax.data.questions import ARABIC_LABELS, LATIN_LABELS
+from arabic_r1_jax.eval.parsing import OUTCOMES, parse_answer, parse_reasoning
 
 FOUR = ARABIC_LABELS[:4]
 CITIES = ("القاهرة", "دمشق", "بغداد", "الرباط")
@@ -194,27 +195,27 @@ def _assert_reads(output, labels, options, wanted):
     assert parse_answer(output, labels, options) == parsed.label
 
 
-@pytest.mark.parametrize(("output", "count", "wanted"), KNOWN_FAILURES)
+@pytest.mark.parametrize("output, count, wanted", KNOWN_FAILURES)
 def test_outputs_that_published_parsers_misread_are_read(output, count, wanted):
     _assert_reads(output, ARABIC_LABELS[:count], None, wanted)
 
 
-@pytest.mark.parametrize(("output", "count", "wanted"), ARABIC)
+@pytest.mark.parametrize("output, count, wanted", ARABIC)
 def test_arabic_outputs(output, count, wanted):
     _assert_reads(output, ARABIC_LABELS[:count], None, wanted)
 
 
-@pytest.mark.parametrize(("output", "count", "wanted"), ENGLISH)
+@pytest.mark.parametrize("output, count, wanted", ENGLISH)
 def test_english_outputs(output, count, wanted):
     _assert_reads(output, LATIN_LABELS[:count], None, wanted)
 
 
-@pytest.mark.parametrize(("output", "options", "wanted"), WITH_OPTIONS)
+@pytest.mark.parametrize("output, options, wanted", WITH_OPTIONS)
 def test_the_text_of_an_option_stands_for_its_label(output, options, wanted):
     _assert_reads(output, ARABIC_LABELS[: len(options)], options, wanted)
 
 
-@pytest.mark.parametrize(("output", "labels", "wanted"), DIGITS)
+@pytest.mark.parametrize("output, labels, wanted", DIGITS)
 def test_digit_labels_take_every_digit_script_and_letters_by_index(output, labels, wanted):
     _assert_reads(output, labels, None, wanted)
 

@@ -1,0 +1,90 @@
+"""Real models, small enough for a test: a tokenizer trained here, and weights that are random or set by hand."""
+
+import jax
+import numpy as np
+import pytest
+
+from arabic_r1_jax.data import tokenizers
+from arabic_r1_jax.infer.language_model import LanguageModel
+from arabic_r1_jax.model.config import ModelConfig
+from arabic_r1_jax.model.transformer import abstract_state, flat
+from arabic_r1_jax.parallel.mesh import make_mesh
+
+CONFIG = {
+    "model_type": "deepseek_v3",
+    "hidden_size": 16,
+    "intermediate_size": 16,
+    "moe_intermediate_size": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "n_shared_experts": 1,
+    "n_routed_experts": 4,
+    "num_experts_per_tok": 2,
+    "n_group": 1,
+    "topk_group": 1,
+    "first_k_dense_replace": 1,
+    "routed_scaling_factor": 1.0,
+    "norm_topk_prob": True,
+    "q_lora_rank": 8,
+    "kv_lora_rank": 8,
+    "qk_nope_head_dim": 4,
+    "qk_rope_head_dim": 4,
+    "v_head_dim": 4,
+    "rms_norm_eps": 1e-6,
+    "tie_word_embeddings": False,
+    "max_position_embeddings": 512,
+    "rope_theta": 10000.0,
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+}
+LINES = ["اختر الإجابة الصحيحة عن السؤال التالي: أ ب ج د هـ", "Choose the right answer: A B C D"] * 4
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory):
+    """A SentencePiece tokenizer in which the answer cue and every label is one id."""
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.model"
+    tokenizers.train_sentencepiece(LINES, path, vocab_size=330, symbols=["الإجابة:", "أ", "ب", "ج", "د", "هـ"])
+    return tokenizers.load_tokenizer(path.parent)
+
+
+@pytest.fixture(scope="session")
+def make_model(tokenizer):
+    """A function from one that sets the weights, (name, shape) -> array, to a model in float32 on one device."""
+    config = ModelConfig.from_hf({**CONFIG, "vocab_size": tokenizer.vocab_size})
+
+    def make(weights) -> LanguageModel:
+        mesh = make_mesh(devices=jax.devices()[:1])
+        shapes = {name: leaf.shape for name, leaf in flat(abstract_state(config, None, mesh, np.float32)[1]).items()}
+        arrays = {name: np.asarray(weights(name, shape), np.float32) for name, shape in shapes.items()}
+        return LanguageModel.from_arrays(config, arrays, mesh, tokenizer=tokenizer)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def random_weights():
+    """Weights (name, shape) -> array, drawn anew from one seed."""
+    random = np.random.default_rng(0)
+    return lambda name, shape: random.normal(0, 0.3, shape)
+
+
+@pytest.fixture(scope="session")
+def parrot(make_model, tokenizer):
+    """A model that says `</think>الإجابة: ب` after a chat prompt, whatever is asked.
+
+    Every layer adds nothing, so the next token depends on the last one alone: a chain from the newline that ends a chat
+    prompt. All other tokens are equally likely after any token outside the chain, and after `الإجابة:` all but a space.
+    """
+    (newline,), (cue,), (space,), (label,) = map(tokenizer.encode, ("\n", "الإجابة:", " ", "ب"))
+    chain = [newline, tokenizer.end_think_id, cue, space, label, tokenizer.eos_id]
+
+    def weights(name: str, shape: tuple[int, ...]) -> np.ndarray:
+        array = np.ones(shape) if "norm" in name else np.zeros(shape)
+        if name == "embed.weight":
+            array[chain, range(len(chain))] = 1.0
+        if name == "head.weight":
+            array[chain[1:], range(len(chain) - 1)] = 4.0
+        return array
+
+    return make_model(weights)
