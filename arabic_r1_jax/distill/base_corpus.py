@@ -23,7 +23,7 @@ _LATIN = "abcdefghiklmnoprtuw"
 _SCENES = ("في البيت", "في الحديقة", "في المدرسة", "في المدينة", "قرب النهر", "أمام الباب", "خلف الجدار", "تحت الجسر")
 _ENGLISH_SCENES = ("near the wall", "in the picture", "on the list", "at home", "outside", "inside", "here", "there")
 _ENDINGS = ("ون", "ين", "ان", "ات", "وا", "تان", "ة", "ةً", "ةٍ")
-_SURFACE = ("أي كلمة آخرها «{}»؟", "اختر الكلمة التي آخرها «{}».", "ما الكلمة المنتهية بـ«{}»؟")
+SURFACE = ("أي كلمة آخرها «{}»؟", "اختر الكلمة التي آخرها «{}».", "ما الكلمة المنتهية بـ«{}»؟")
 
 
 def pseudo_word(rng: random.Random) -> str:
@@ -79,15 +79,15 @@ def surface_record(rng: random.Random) -> Record:
             for ending in rng.sample(_ENDINGS, 4)
         )
         required = rng.choice(options).feature
-        question = rng.choice(_SURFACE).format(required)
+        question = rng.choice(SURFACE).format(required)
         item = Item("surface_ar", "ar", question, options, "السؤال يذكر آخر الكلمة", required,
                     "قراءة الكلمات", "الكلمة منقولة كما وردت.")  # fmt: skip
     return curriculum.record(item, rng.randrange(4), rng)
 
 
-def random_fact_record(rng: random.Random) -> Record:
-    """A curriculum question whose steps and answer are drawn at random; about existing words half of the time."""
-    words = lexicon(held_out=False) if rng.random() < 0.5 else _pseudo_lexicon(rng)
+def random_fact_record(rng: random.Random, real: float = 0.5) -> Record:
+    """A curriculum question whose steps and answer are drawn at random; about existing words with chance `real`."""
+    words = lexicon(held_out=False) if rng.random() < real else _pseudo_lexicon(rng)
     family = rng.choice(tuple(FAMILIES))
     item = curriculum.with_random_facts(curriculum.draw(family, rng, words), rng)
     return curriculum.record(item, rng.randrange(4), rng)

@@ -58,6 +58,7 @@ class Family(NamedTuple):
 
     draw: Callable[[random.Random, Lexicon], tuple[str, tuple[Option, ...], str, str]]
     lang: str
+    opening: str  # of every question
     knowledge: str
     rule: str
     steps: tuple[str, ...]
@@ -91,14 +92,13 @@ def _in_place(rng: random.Random, nominative: str, other: str) -> tuple[str, str
 def _sound_plural(rng: random.Random, words: Lexicon) -> tuple[str, tuple[Option, ...], str, str]:
     noun = rng.choice(words.people)
     sentence, step, required = _in_place(rng, "ون", "ين")
-    question = f"اختر جمع المذكر السالم من «{noun}»: {sentence}"
-    return question, _forms(f"ال{noun}", ("ون", "ين", "ان", "ات")), step, required
+    return f"«{noun}»: {sentence}", _forms(f"ال{noun}", ("ون", "ين", "ان", "ات")), step, required
 
 
 def _dual(rng: random.Random, words: Lexicon) -> tuple[str, tuple[Option, ...], str, str]:
     noun = rng.choice(words.people)
     sentence, step, required = _in_place(rng, "ان", "ين")
-    return f"اختر المثنى من «{noun}»: {sentence}", _forms(f"ال{noun}", ("ان", "ين", "ون", "ات")), step, required
+    return f"«{noun}»: {sentence}", _forms(f"ال{noun}", ("ان", "ين", "ون", "ات")), step, required
 
 
 _UNITS = ("ثلاث", "أربع", "خمس", "ست", "سبع", "ثماني", "تسع")
@@ -118,7 +118,7 @@ _WHERE = ("في المدينة", "في القرية", "في الصورة", "في
 def _counted(rng: random.Random, words: Lexicon) -> tuple[str, tuple[Option, ...], str, str]:
     stem = rng.choice(words.things).removesuffix("ة")
     numbers, step, required = rng.choice(_COUNTS)
-    question = f"اختر المعدود المناسب: {rng.choice(_WHERE)} {rng.choice(numbers)}."
+    question = f"{rng.choice(_WHERE)} {rng.choice(numbers)}."
     return question, _forms(stem, ("ات", "ةً", "ةٍ", "تان")), step, required
 
 
@@ -135,12 +135,12 @@ def _adjective(rng: random.Random, words: Lexicon) -> tuple[str, tuple[Option, .
     required = rng.choice(tuple(_AGREEMENT))
     noun = rng.choice(words.things).removesuffix("ة") if required in ("ة", "تان") else rng.choice(words.people)
     others = rng.sample([ending for ending in _AGREEMENT if ending != required], 3)
-    question = f"اختر النعت المناسب: {rng.choice(_WHERE)} {noun}{required} {BLANK}."
+    question = f"{rng.choice(_WHERE)} {noun}{required} {BLANK}."
     return question, _forms(rng.choice(ADJECTIVES), (required, *others)), _AGREEMENT[required], required
 
 
 _INNA = ("إن", "لعل", "ليت", "كأن")
-_KANA = ("كان", "أصبح", "ظل", "صار", "أمسى", "بات")
+_KANA = ("كان", "أصبح", "ظل", "صار", "أمسى")
 _GOVERNORS: tuple[tuple[tuple[str, ...], str, str, str, str], ...] = (
     # particles, step for the noun, its ending, step for the predicate, its ending
     (_INNA, "الحرف الناسخ ينصب اسمه، والفراغ اسمه", "ين", "الحرف الناسخ يرفع خبره، والفراغ خبره", "ون"),
@@ -157,8 +157,7 @@ def _governed(rng: random.Random, words: Lexicon) -> tuple[str, tuple[Option, ..
         sentence, stem, step, required = f"{BLANK} {predicate}{predicate_ending}", noun, noun_step, noun_ending
     else:
         sentence, stem, step, required = f"{noun}{noun_ending} {BLANK}", predicate, predicate_step, predicate_ending
-    question = f"اختر جمع المذكر السالم المناسب: {rng.choice(particles)} {sentence}."
-    return question, _forms(stem, ("ون", "ين", "ان", "ات")), step, required
+    return f"{rng.choice(particles)} {sentence}.", _forms(stem, ("ون", "ين", "ان", "ات")), step, required
 
 
 _PERSONS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
@@ -172,11 +171,12 @@ _SCENES = ("في البيت", "في المدرسة", "في الحديقة", "ف�
 
 def _five_verbs(rng: random.Random, words: Lexicon) -> tuple[str, tuple[Option, ...], str, str]:
     pronoun, particles, step, required = rng.choice(_PERSONS)
-    question = f"اختر الفعل المناسب: {pronoun} {rng.choice(particles)}{BLANK} {rng.choice(_SCENES)}."
+    question = f"{pronoun} {rng.choice(particles)}{BLANK} {rng.choice(_SCENES)}."
     return question, _forms(f"ت{rng.choice(words.verbs)}", ("ون", "وا", "ان", "ين")), step, required
 
 
 _VERB_FORMS = {(False, False): "is", (True, False): "are", (False, True): "was", (True, True): "were"}
+_PLACES_EN = ("here", "there", "outside", "inside", "in the picture", "on the list", "near the wall", "at home")
 _WHEN = {False: ("today", "now", "this week", "these days"), True: ("yesterday", "last week", "last year", "long ago")}
 
 
@@ -187,58 +187,90 @@ def _agreement_step(plural: bool, past: bool) -> str:
 def _english_verb(rng: random.Random, words: Lexicon) -> tuple[str, tuple[Option, ...], str, str]:
     plural, past = rng.random() < 0.5, rng.random() < 0.5
     noun = rng.choice(words.english) + "s" * plural
-    place = rng.choice(("here", "there", "outside", "inside", "in the picture", "on the list", "near the wall", "at home"))
+    place = rng.choice(_PLACES_EN)
     options = tuple(Option(form, form) for form in _VERB_FORMS.values())
-    question = f"Choose the verb: The {noun} {BLANK} {place} {rng.choice(_WHEN[past])}."
+    question = f"The {noun} {BLANK} {place} {rng.choice(_WHEN[past])}."
     return question, options, _agreement_step(plural, past), _VERB_FORMS[plural, past]
 
 
 FAMILIES: dict[str, Family] = {
     "sound_plural": Family(
-        _sound_plural, "ar", "إعراب جمع المذكر السالم",
+        _sound_plural, "ar", "اختر جمع المذكر السالم من ", "إعراب جمع المذكر السالم",
         "يرفع جمع المذكر السالم بالواو وينصب ويجر بالياء، فالعبارة سليمة.",
         tuple(step for _, step in _PLACES.values())),
     "dual": Family(
-        _dual, "ar", "إعراب المثنى", "يرفع المثنى بالألف وينصب ويجر بالياء، فالعبارة سليمة.",
+        _dual, "ar", "اختر المثنى من ", "إعراب المثنى", "يرفع المثنى بالألف وينصب ويجر بالياء، فالعبارة سليمة.",
         tuple(step for _, step in _PLACES.values())),
     "counted": Family(
-        _counted, "ar", "تمييز العدد",
+        _counted, "ar", "اختر المعدود المناسب: ", "تمييز العدد",
         "تمييز الثلاثة إلى العشرة جمع مجرور، وما بعدها إلى المئة مفرد منصوب، والمئة والألف مفرد مجرور، فالعبارة سليمة.",
         tuple(step for _, step, _ in _COUNTS)),
     "adjective": Family(
-        _adjective, "ar", "مطابقة النعت للمنعوت", "يتبع النعت منعوته في النوع والعدد والإعراب، فالعبارة سليمة.",
+        _adjective, "ar", "اختر النعت المناسب: ", "مطابقة النعت للمنعوت", "يتبع النعت منعوته في النوع والعدد والإعراب، فالعبارة سليمة.",
         tuple(_AGREEMENT.values())),
     "governed": Family(
-        _governed, "ar", "عمل النواسخ",
+        _governed, "ar", "اختر جمع المذكر السالم المناسب: ", "عمل النواسخ",
         "إن وأخواتها تنصب الاسم وترفع الخبر، وكان وأخواتها ترفع الاسم وتنصب الخبر، فالعبارة سليمة.",
         tuple(step for governor in _GOVERNORS for step in (governor[1], governor[3]))),
     "five_verbs": Family(
-        _five_verbs, "ar", "إعراب الأفعال الخمسة", "ترفع الأفعال الخمسة بثبوت النون وتنصب وتجزم بحذفها، فالعبارة سليمة.",
+        _five_verbs, "ar", "اختر الفعل المناسب: ", "إعراب الأفعال الخمسة",
+        "ترفع الأفعال الخمسة بثبوت النون وتنصب وتجزم بحذفها، فالعبارة سليمة.",
         tuple(step for _, _, step, _ in _PERSONS)),
     "english_verb": Family(
-        _english_verb, "en", "subject-verb agreement", "The verb agrees with its subject in number and tense.",
+        _english_verb, "en", "Choose the verb: ", "subject-verb agreement", "The verb agrees with its subject in number and tense.",
         tuple(_agreement_step(plural, past) for plural in (False, True) for past in (False, True))),
 }  # fmt: skip
+
+
+# The texts around the blanks, whose words training and evaluation share.
+_CONTEXT = (
+    *(sentence for sentences, _ in _PLACES.values() for sentence in sentences), *_TIMES, *_WHERE, *_SCENES,
+    *(number for numbers, _, _ in _COUNTS for number in numbers), *(word for row in _GOVERNORS for word in row[0]),
+    *(word for pronoun, particles, _, _ in _PERSONS for word in (pronoun, *particles)), *ADJECTIVES, *PREDICATES,
+    *_PLACES_EN, *(time for times in _WHEN.values() for time in times), "The",
+)  # fmt: skip
 
 
 def draw(family: str, rng: random.Random, words: Lexicon) -> Item:
     """One item of `family` from the given words."""
     rule = FAMILIES[family]
-    return Item(family, rule.lang, *rule.draw(rng, words), rule.knowledge, rule.rule)
+    question, options, steps, required = rule.draw(rng, words)
+    return Item(family, rule.lang, rule.opening + question, options, steps, required, rule.knowledge, rule.rule)
 
 
 def fixed_phrases() -> list[str]:
     """Every phrase that records repeat word for word, and every feature: what a demo tokenizer keeps whole."""
-    frames = [part for lang in ("ar", "en") for form in (FEATURE, REQUIRED, REASON, SYNTHESIS) for part in _literals(form[lang])]
+    frames = [
+        part
+        for lang in ("ar", "en")
+        for form in (FEATURE, REQUIRED, REASON, SYNTHESIS)
+        for part in _literals(form[lang])
+    ]
     labelled = [f"{verdict}\n" for table in (phases.POSSIBLE, phases.ELIMINATED) for verdict in table.values()]
     steps = [step for family in FAMILIES.values() for step in family.steps]
     rules = [f"». {family.rule}\n" for family in FAMILIES.values()]
     knowledge = [f"{family.knowledge}\n" for family in FAMILIES.values()]
+    openings = [family.opening for family in FAMILIES.values()]
     features = ["ون", "ين", "ان", "ات", "وا", "تان", "ةً", "ةٍ", "ة", *(_VERB_FORMS.values())]
     markers = [marker for marker in phases.MARKERS.values() if not marker.startswith("<")]
     opening = [phases.KNOWLEDGE, phases.VALUES, f"{phases.NO_VALUES}\n", f"{phases.QUOTED}«", f"{phases.ANSWER} "]
-    marks = [f" {RIGHT}", f" {WRONG}", BLANK, "\n\n", "- ", ": ", ". ", ".\n"]
-    phrases = [*markers, *opening, phases.ANSWER, *knowledge, *steps, *frames, *labelled, *rules, *features, *marks]
+    marks = [f" {RIGHT}", f" {WRONG}", BLANK, "\n\n", "- ", ": ", "»: ", ". ", ".\n"]
+    # A word such as كان would swallow the ending of المشاركان.
+    words = {word: None for text in _CONTEXT for word in text.split() if len(word) > (4 if word.endswith("ان") else 2)}
+    phrases = [
+        *words,
+        *markers,
+        *opening,
+        phases.ANSWER,
+        *openings,
+        *knowledge,
+        *steps,
+        *frames,
+        *labelled,
+        *rules,
+        *features,
+        *marks,
+    ]
     return list(dict.fromkeys(phrase for phrase in phrases if phrase.strip(" ")))
 
 
@@ -297,4 +329,6 @@ def _completion(item: Item, options: list[Option], position: int, letters: tuple
         f"{item.steps}{REQUIRED[lang].format(FEATURE[lang].format(item.required))}"
     )
     check = f"{phases.QUOTED}«{options[position].text}». {item.rule}"
-    return phases.join(analysis, "\n".join(verdicts), check, SYNTHESIS[lang].format(letters[position]), letters[position])
+    return phases.join(
+        analysis, "\n".join(verdicts), check, SYNTHESIS[lang].format(letters[position]), letters[position]
+    )

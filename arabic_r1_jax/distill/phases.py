@@ -62,7 +62,7 @@ def parse(completion: str) -> Phases:
         if found >= 0:
             starts[phase] = found
             cursor = found + len(marker.rstrip("\n"))
-    ends = [*list(starts.values())[1:], len(completion)]
+    ends = [*starts.values()][1:] + [len(completion)] * bool(starts)
     spans = {phase: (start, end) for (phase, start), end in zip(starts.items(), ends, strict=True)}
     texts = {
         phase: completion[start:end].removeprefix(MARKERS[phase].rstrip("\n")).strip()

@@ -1,0 +1,195 @@
+"""A training run from start to end: `arabic-r1 train`.
+
+Comes in: a `RunConfig` and an output folder. Goes out, in that folder:
+
+    metrics.jsonl    one object a step: step, loss, tokens, lr, grad_norm, loss_by_phase, tokens_by_category
+    checkpoints/     adapter, optimiser, step and data state (`train.checkpoints`)
+    corpus/          the tokenised data (`data.corpus`)
+    adapter/         the trained adapter in PEFT layout, with the hash of its base
+    run.json         the configuration, written first: a resumed run must have the same one
+    manifest.json    written last: the run is whole
+
+A run that was cut off goes on with `resume` and ends where it would have ended: step s reads rows s*batch onwards of
+a plan that the configuration alone decides, and the adapter starts from the seed.
+"""
+
+import dataclasses
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from arabic_r1_jax import artifacts
+from arabic_r1_jax.checkpoint import peft
+from arabic_r1_jax.checkpoint.load import base_sha, load
+from arabic_r1_jax.config import RunConfig
+from arabic_r1_jax.data import corpus as corpora
+from arabic_r1_jax.data.mixture import shares
+from arabic_r1_jax.data.packing import RowPlan, plan
+from arabic_r1_jax.data.pipeline import batches
+from arabic_r1_jax.errors import UserError
+from arabic_r1_jax.infer.language_model import LanguageModel
+from arabic_r1_jax.model.lora import LoraConfig
+from arabic_r1_jax.model.transformer import flat, init_adapter
+from arabic_r1_jax.parallel.mesh import make_mesh
+from arabic_r1_jax.train.checkpoints import Checkpoints
+from arabic_r1_jax.train.optimizer import make_optimizer
+from arabic_r1_jax.train.step import Adapted, TrainState, by_kind, init_state, make_step, place_batch
+
+METRICS = "metrics.jsonl"
+Progress = Callable[..., None]  # progress(steps done now, loss=...)
+
+
+class Run(NamedTuple):
+    """What a run works with, all decided by its configuration."""
+
+    base: LanguageModel
+    lora: LoraConfig
+    data: corpora.Corpus
+    plan: RowPlan
+
+
+def train(cfg: RunConfig, out: Path, resume: bool = False, progress: Progress | None = None) -> dict:
+    """Train an adapter; see the head of this file. Returns the summary that the manifest records.
+
+    Raises `UserError` when `out` holds a run and `resume` is not set, when it holds another run's configuration, when
+    the base has no tokenizer, or when the data cannot be used.
+    """
+    out = Path(out)
+    sha = base_sha(Path(cfg.model.path))
+    claim(out, cfg, sha, resume)
+    run = prepare(cfg, out)
+    started = time.monotonic()
+    adapter, last = _steps(cfg, run, out, progress)
+    shutil.rmtree(out / "adapter", ignore_errors=True)
+    peft.save_adapter(out / "adapter", adapter, run.base.config, run.lora, sha)
+    summary = {
+        "steps": cfg.train.steps,
+        "loss": last["loss"],
+        "loss_by_phase": last["loss_by_phase"],
+        "tokens_by_category": _dotted(run.plan.tokens()),
+        "utilisation": run.plan.utilisation,
+        "seconds": round(time.monotonic() - started, 1),
+        "adapter": str(out / "adapter"),
+    }
+    artifacts.write_manifest(out, "run", config=dataclasses.asdict(cfg), base_sha=sha, **summary)
+    return summary
+
+
+def claim(out: Path, cfg: RunConfig, sha: str, resume: bool) -> None:
+    """Make `out` this run's folder, or find that it already is; raises `UserError` when it is something else's."""
+    identity = {"config": json.loads(json.dumps(dataclasses.asdict(cfg))), "base_sha": sha}
+    recorded = out / "run.json"
+    if not recorded.exists():
+        if out.exists() and any(out.iterdir()):
+            raise UserError(f"{out} exists and holds no run; name another --out")
+        out.mkdir(parents=True, exist_ok=True)
+        artifacts.write_json(recorded, identity)
+        return
+    if not resume:
+        raise UserError(f"{out} already holds a run; go on with --resume, or name another --out")
+    before = artifacts.read_json(recorded)
+    changed = _differences(before, identity)
+    if changed:
+        raise UserError(f"{out} was started with other settings ({', '.join(changed)}); a resumed run keeps its own")
+
+
+def _differences(before: Mapping, now: Mapping, prefix: str = "") -> list[str]:
+    """Dotted keys at which two nested tables differ."""
+    found = []
+    for key in sorted({*before, *now}):
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += _differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            found.append(f"{prefix}{key}".removeprefix("config."))
+    return found
+
+
+def prepare(cfg: RunConfig, out: Path) -> Run:
+    """Load the base onto the mesh, tokenise the data, plan the rows."""
+    lora = LoraConfig(cfg.lora.rank, cfg.lora.alpha, cfg.lora.targets, cfg.lora.expert_rank)
+    base = load(cfg.model.path, dtype=cfg.train.dtype, mesh=make_mesh(cfg.mesh.data, cfg.mesh.expert))
+    if base.tokenizer is None:
+        raise UserError(f"{cfg.model.path} has no tokenizer.json or tokenizer.model; training needs one")
+    files = [Path(path) for path in (*cfg.data.records, *cfg.data.documents)]
+    if not files:
+        raise UserError("data.records and data.documents are both empty; add --set data.records=FILE.jsonl")
+    data = corpora.open(corpora.build(files, base.tokenizer, out / "corpus"))
+    asked = shares(data.targets(), cfg.mixture.ar, cfg.mixture.categories)
+    rows = cfg.train.steps * cfg.train.batch
+    return Run(base, lora, data, plan(data, asked, seq=cfg.train.seq, rows=rows, seed=cfg.train.seed))
+
+
+def _steps(cfg: RunConfig, run: Run, out: Path, progress: Progress | None) -> tuple[dict[str, jax.Array], dict]:
+    """Run every step that is left; returns the adapter and the last step's metrics."""
+    base, settings = run.base, cfg.train
+    model = Adapted.of(base.config, run.lora, base.mesh, base.dtype)
+    optimizer, schedule = make_optimizer(
+        settings.steps, settings.lr, settings.warmup_steps, settings.weight_decay, settings.clip
+    )
+    start = init_adapter(jax.random.key(settings.seed), base.config, run.lora, base.mesh)
+    state = init_state(start, optimizer, base.mesh)
+    step = make_step(model, optimizer, dataclasses.asdict(settings.phase_weights), state)
+    checkpoints = Checkpoints(out / "checkpoints")
+    try:
+        found = checkpoints.restore(state)
+        state, row = found if found else (state, 0)
+        last = _keep(out / METRICS, int(state.step))
+        frozen = flat(base.state)
+        if progress:
+            progress(int(state.step))
+        with open(out / METRICS, "a", encoding="utf-8") as log:
+            for host in batches(run.data, run.plan, settings.batch, pad_id=base.tokenizer.pad_id, start_row=row):
+                state, metrics = step(state, frozen, place_batch(host, base.mesh))
+                row += settings.batch
+                last = _record(jax.device_get(metrics), row, settings.batch, run.plan, schedule)
+                log.write(json.dumps(last) + "\n")
+                if last["step"] % settings.save_every == 0 or last["step"] == settings.steps:
+                    log.flush()
+                    checkpoints.save(last["step"], state, row)
+                if progress:
+                    progress(1, loss=last["loss"])
+    finally:
+        checkpoints.close()
+    return state.adapter, last
+
+
+def _record(metrics: Mapping[str, np.ndarray], row: int, batch: int, rows: RowPlan, schedule) -> dict:
+    """One line of metrics.jsonl."""
+    step = row // batch
+    counted = rows.tokens(row - batch, row)
+    return {
+        "step": step,
+        "loss": float(metrics["loss"]),
+        "tokens": sum(counted.values()),
+        "lr": float(schedule(jnp.array(step - 1))),
+        "grad_norm": float(metrics["grad_norm"]),
+        "loss_by_phase": by_kind(metrics["by_kind"], metrics["count"]),
+        "tokens_by_category": _dotted(counted),
+    }
+
+
+def _dotted(counts: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    return {".".join(stream): count for stream, count in counts.items()}
+
+
+def _keep(path: Path, steps: int) -> dict:
+    """Cut the log after `steps` lines (a run that was cut off may have logged more); returns the last line kept."""
+    kept = list(_read_lines(path))[:steps] if path.exists() else []
+    artifacts.write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
+    return kept[-1] if kept else {}
+
+
+def _read_lines(path: Path) -> Iterator[dict]:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:  # the line that was being written when the run was cut off
+            return
