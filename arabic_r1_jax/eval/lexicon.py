@@ -72,7 +72,7 @@ _EXCLUDING = _with_prefix(
     "exclude excludes excluded excluding eliminate eliminates eliminating rule_out rules_out ruled_out ruling_out",
 )
 NOT = _compiled(_whole(_NOT))
-DENIED_BEFORE = _compiled(rf"{_whole(_NOT)}|{_whole(_EXCLUDING, _WRONG)}(?:\s+\w+)?\s*$")
+DENIED_BEFORE = _compiled(rf"{_whole(_NOT)}|{_whole(_EXCLUDING, _WRONG)}(?:\s+(?!و)\w+)?\s*$")
 DENIED_AFTER = _compiled(_whole(_NOT, _WRONG))
 
 # After a label: "ب هو الجواب الصحيح", "ب صحيح", "B is correct", "B is the answer".
@@ -84,8 +84,9 @@ _RIGHT = _whole(
 AFFIRMED_AFTER = _compiled(rf"[\s)\]»\"':-]*(?:{_COPULAS}*(?:{_TITLE}\s+)?{_RIGHT}|{_COPULAS}+{_TITLE})")
 
 # Between two labels: "أ أو ب", "A, B"; or the و of "أ وب".
+_HEDGE = _whole(words("ربما لعله لعلها بالأحرى حتى أيضا maybe perhaps possibly even rather"))
 BETWEEN_WORDS = _compiled(
-    rf"[\s)\]»\"'،,/]*{_whole(words('أو أم و or and'))}\s*(?:{OPTION}\s*)?[(\[«\"']?",
+    rf"[\s)\]»\"'،,/]*{_whole(words('أو أم و or and'))}\s*(?:{_HEDGE}\s*)?(?:{OPTION}\s*)?[(\[«\"']?"
 )
 BETWEEN_MARKS = _compiled(r"[ \t)\]»\"']*[،,/\\&+|-][ \t]*[(\[«\"']?")
 WITH_WAW = _compiled(r"[\s)\]»\"']+و")

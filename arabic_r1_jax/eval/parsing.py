@@ -164,9 +164,12 @@ def _line_claim(line: str, options: tuple[str, ...], alphabet: _Alphabet) -> int
     mark = _PARTED.match(line, mention.end)
     if not mark or claim < 0 or _denied(line, mention.start, mark.end(), alphabet):
         return None
+    said, own = core(line[mark.end() :]), core(fold(options[claim]).text) if options else ""
+    second = _mention(line, mark.end(), alphabet)
+    if said != own and second and _LINE_ENDS.match(line, second.end):
+        return _AMBIGUOUS  # "ج: ب" may be short for "الجواب: ب"
     if not options:
         return claim
-    said, own = core(line[mark.end() :]), core(fold(options[claim]).text)
     if match_option(said, options) not in (None, claim):
         return _AMBIGUOUS
     # "د. أحمد" is a doctor unless option د says so.

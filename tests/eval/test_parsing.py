@@ -76,6 +76,14 @@ ARABIC = [
     ("الإجابة: ب\n\nقد يظن بعض الطلاب أن الإجابة هي أ", 4, "ب"),
     ("الإجابة هي أ؟ كلا، فالإجابة هي ب", 4, "ب"),
     ("الجواب: ب والله أعلم", 4, "ب"),
+    ("الخيار ب خاطئ والخيار ج صحيح", 4, "ج"),
+    ("الخيارات أ وب ود كلها خاطئة، إذن الإجابة ج.", 4, "ج"),
+    ("الإجابة ليست أ ولا ب ولا د، فهي ج", 4, "no_answer"),
+    ("السؤال يطلب العبارة الخاطئة، والإجابة هي ب", 4, "ب"),
+    ("الإجابة الخاطئة هي أ", 4, "no_answer"),
+    ("الإجابة الصحيحة: ب\nالإجابات الخاطئة: أ، ج، د", 4, "ب"),
+    ("الإجابة: ب لا غير", 4, "ب"),
+    ("نختار الإجابة ب", 4, "ب"),
     # bare labels and lines
     ("ب", 4, "ب"),
     ("(ب)", 4, "ب"),
@@ -110,6 +118,8 @@ ARABIC = [
     ("الإجابة إما أ أو ج", 4, "ambiguous"),
     ("الإجابة: أ و ب معا", 4, "ambiguous"),
     ("أ\nب", 4, "ambiguous"),
+    ("ج: ب", 4, "ambiguous"),
+    ("الإجابة ب أو بالأحرى ج", 4, "ambiguous"),
     ("الخيار أ صحيح والخيار ج صحيح", 4, "ambiguous"),
     ("الإجابة: هـ", 4, "out_of_range"),
     ("الإجابة: و", 4, "out_of_range"),
@@ -146,6 +156,11 @@ ENGLISH = [
     ("I'm sorry, I don't know.", 4, "refusal"),
     ("The answer isn't B", 4, "no_answer"),
     ("Eliminating A leaves C", 3, "C"),
+    ("Only C is correct.", 4, "C"),
+    ("The answer is A? No, the answer is B.", 4, "B"),
+    ("I can't determine whether the answer is A or B", 4, "refusal"),
+    ("Neither A nor B", 4, "no_answer"),
+    ("Answer: A or maybe B", 4, "ambiguous"),
 ]
 
 # (output, options, wanted): the option's text stands for its label, or beside it.
