@@ -36,18 +36,28 @@ def _pseudo_lexicon(rng: random.Random) -> Lexicon:
     return Lexicon((pseudo_word(rng),), (pseudo_word(rng) + "ة",), (pseudo_word(rng),), (english,))
 
 
-def sentence(rng: random.Random) -> str:
-    """A plain sentence with words of the whole lexicon."""
-    if rng.random() < 0.25:
-        return f"I saw the {rng.choice(ENGLISH)} and the {rng.choice(ENGLISH)} {rng.choice(_ENGLISH_SCENES)}."
+def english_sentence(rng: random.Random) -> str:
+    """A plain English sentence without a verb of the curriculum."""
+    return f"I saw the {rng.choice(ENGLISH)} and the {rng.choice(ENGLISH)} {rng.choice(_ENGLISH_SCENES)}."
+
+
+def arabic_sentence(rng: random.Random) -> str:
+    """A plain Arabic sentence in singular forms."""
     person, thing, scene = rng.choice(PEOPLE), rng.choice(THINGS), rng.choice(_SCENES)
-    return rng.choice((
-        f"ذلك {person} {rng.choice(PREDICATES)} {scene}.",
-        f"كل {person} له {thing} {scene}.",
-        f"هذا {person} {rng.choice(ADJECTIVES)} وذلك {rng.choice(PEOPLE)} {rng.choice(PREDICATES)}.",
-        f"من {rng.choice(VERBS)} {scene} فله {thing}.",
-        f"هذه {thing} {scene} وتلك {rng.choice(THINGS)} {rng.choice(_SCENES)}.",
-    ))  # fmt: skip
+    return rng.choice(
+        (
+            f"ذلك {person} {rng.choice(PREDICATES)} {scene}.",
+            f"كل {person} له {thing} {scene}.",
+            f"هذا {person} {rng.choice(ADJECTIVES)} وذلك {rng.choice(PEOPLE)} {rng.choice(PREDICATES)}.",
+            f"من {rng.choice(VERBS)} {scene} فله {thing}.",
+            f"هذه {thing} {scene} وتلك {rng.choice(THINGS)} {rng.choice(_SCENES)}.",
+        )
+    )
+
+
+def sentence(rng: random.Random) -> str:
+    """A plain sentence, one in four English."""
+    return english_sentence(rng) if rng.random() < 0.25 else arabic_sentence(rng)
 
 
 def look_up(rng: random.Random) -> str:

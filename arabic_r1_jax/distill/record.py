@@ -20,8 +20,7 @@ class Record(NamedTuple):
 
     def to_json(self) -> dict:
         """The JSON object of this record; fields of the question that are unset are left out."""
-        question = {key: value for key, value in vars(self.question).items() if value not in (None, (), False)}
-        return {"schema": SCHEMA, **question, "completion": self.completion}
+        return {"schema": SCHEMA, **self.question.to_json(), "completion": self.completion}
 
 
 def parse_record(row: dict, where: str) -> Record:

@@ -40,7 +40,7 @@ from arabic_r1_jax.model.transformer import flat, init_adapter
 from arabic_r1_jax.parallel.mesh import make_mesh
 from arabic_r1_jax.train.checkpoints import Checkpoints
 from arabic_r1_jax.train.optimizer import make_optimizer
-from arabic_r1_jax.train.step import Adapted, TrainState, by_kind, init_state, make_step, place_batch
+from arabic_r1_jax.train.step import Adapted, by_kind, init_state, make_step, place_batch
 
 METRICS = "metrics.jsonl"
 Progress = Callable[..., None]  # progress(steps done now, loss=...)

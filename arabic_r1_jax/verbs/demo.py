@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-from arabic_r1_jax import progress
 from arabic_r1_jax.verbs.verb import Options, Parser, Verb, seed, simulate_cpus
 
 
@@ -17,7 +16,7 @@ def _run(options: Options) -> dict:
     simulate_cpus(8)
     from arabic_r1_jax import demo
 
-    return demo.run(options.out, options.seed, progress)
+    return demo.run(options.out, options.seed)
 
 
 def _show(summary: dict) -> None:
