@@ -16,7 +16,6 @@ generation, and curriculum questions at chance. The base goes to arabic_r1_jax/a
 import argparse
 import functools
 import json
-import os
 import random
 import string
 import sys
@@ -108,12 +107,11 @@ def tokenizer(folder: Path) -> Tokenizer:
         rng = random.Random(0)
         records = [base_corpus.random_fact_record(rng, real=0.0) for _ in range(6000)]
         records += [base_corpus.surface_record(rng) for _ in range(2000)]
-        lines = [ALPHABET] + [
-            text for record in records for text in (question_prompt(record.question), record.completion)
-        ]
+        prompts = [question_prompt(record.question) for record in records]
+        lines = [ALPHABET, *prompts, *(record.completion for record in records)]
         for _ in range(3000):
             lines += [base_corpus.sentence(rng), base_corpus.look_up(rng), base_corpus.repeated_words(rng)[:100]]
-        instruction = os.path.commonprefix([question_prompt(record.question) for record in records])
+        instruction = prompts[0].partition(records[0].question.question)[0]
         symbols = [*curriculum.fixed_phrases(), *(text.partition("{")[0] for text in base_corpus.SURFACE), instruction]
         train_sentencepiece(lines, folder / "tokenizer.model", vocab_size=VOCABULARY, symbols=symbols,
                             character_coverage=1.0)  # fmt: skip

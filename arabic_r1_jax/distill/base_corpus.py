@@ -14,7 +14,8 @@ say which feature a sentence requires. That is left to the adapter.
 import random
 
 from arabic_r1_jax.distill import curriculum
-from arabic_r1_jax.distill.curriculum import FAMILIES, Item, Option
+from arabic_r1_jax.distill.curriculum import Item
+from arabic_r1_jax.distill.families import FAMILIES, Option
 from arabic_r1_jax.distill.record import Record
 from arabic_r1_jax.distill.words import ADJECTIVES, ENGLISH, PEOPLE, PREDICATES, THINGS, VERBS, Lexicon, lexicon
 
