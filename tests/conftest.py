@@ -1,9 +1,76 @@
-"""Every test runs on 8 simulated CPU devices; JAX takes their number before its backend starts."""
+"""Every test runs on 8 simulated CPU devices; models of random weights for tests of any area."""
 
+import dataclasses
 import os
 
-os.environ["JAX_PLATFORMS"] = "cpu"
-
 import jax
+import numpy as np
+import pytest
 
+from arabic_r1_jax.infer.language_model import LanguageModel
+from arabic_r1_jax.model.config import ModelConfig, RopeConfig, RouterConfig
+from arabic_r1_jax.model.transformer import abstract_state, flat
+from arabic_r1_jax.parallel.mesh import make_mesh
+
+# Before JAX starts its backend, which importing does not; the environment is for the processes that tests start.
+os.environ["JAX_PLATFORMS"] = "cpu"
+jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
+
+# Small, with every size different, so that a swapped axis shows.
+TINY = ModelConfig(
+    family="deepseek_v3",
+    vocab_size=61,
+    hidden_size=32,
+    intermediate_size=40,
+    moe_intermediate_size=16,
+    num_hidden_layers=3,
+    num_attention_heads=2,
+    n_shared_experts=1,
+    n_routed_experts=8,
+    num_experts_per_tok=3,
+    first_k_dense_replace=1,
+    q_lora_rank=24,
+    kv_lora_rank=20,
+    qk_nope_head_dim=12,
+    qk_rope_head_dim=8,
+    v_head_dim=10,
+    rms_norm_eps=1e-6,
+    tie_word_embeddings=False,
+    max_position_embeddings=256,
+    rope=RopeConfig(theta=100.0),
+    router=RouterConfig("sigmoid_bias", n_group=4, topk_group=2, norm_topk_prob=True, routed_scaling_factor=1.5),
+    bos_token_id=0,
+    eos_token_id=1,
+)
+
+
+@pytest.fixture
+def tiny():
+    """A function: a tiny V3 configuration, with any field changed by name."""
+    return lambda **changes: dataclasses.replace(TINY, **changes)
+
+
+@pytest.fixture
+def random_model():
+    """A function: a float32 model of random weights, adapters included; the numbers depend on the seed and names only.
+
+    Norms are near 1 and the routers' biases large enough to change choices, so that each matters.
+    """
+
+    def build(cfg, mesh=None, lora=None, seed=0):
+        mesh = mesh or make_mesh(devices=jax.devices()[:1])
+        arrays = {}
+        for name, shape in flat(abstract_state(cfg, lora, mesh, np.float32)[1]).items():
+            rng = np.random.default_rng([seed, *name.encode()])
+            noise = rng.standard_normal(shape.shape).astype(np.float32)
+            if "norm" in name:
+                arrays[name] = 1 + 0.1 * noise
+            elif name.endswith("bias"):
+                arrays[name] = 0.3 * noise
+            else:
+                gain = 0.3 if name.endswith("lora_b") else 1.5
+                arrays[name] = noise * gain * shape.shape[-1] ** -0.5
+        return LanguageModel.from_arrays(cfg, arrays, mesh, lora=lora)
+
+    return build

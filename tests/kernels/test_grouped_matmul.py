@@ -1,0 +1,73 @@
+"""The grouped matmul over its block layout equals its definition, forward and backward, for any group sizes."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arabic_r1_jax.kernels.grouped_matmul import block_layout, grouped_matmul, grouped_matmul_reference, max_blocks
+
+ROWS, GROUPS, BLOCK, IN, OUT = 40, 5, 8, 6, 7
+SIZES = st.lists(st.integers(0, ROWS), min_size=GROUPS, max_size=GROUPS).map(
+    lambda cuts: np.diff(sorted([0, *cuts])).astype(np.int32)  # groups that never need more than ROWS rows
+)
+
+
+@jax.jit
+def through_blocks(x, w, sizes):
+    """Sorted rows laid out in blocks, multiplied, and taken back."""
+    start, owner = block_layout(sizes, max_blocks(ROWS, GROUPS, BLOCK), BLOCK)
+    row = jnp.arange(ROWS)
+    group = jnp.repeat(jnp.arange(GROUPS), sizes, total_repeat_length=ROWS)
+    place = start[group] + row - (jnp.cumsum(sizes) - sizes)[group]
+    place = jnp.where(row < sizes.sum(), place, owner.size * BLOCK)
+    blocks = jnp.zeros((owner.size * BLOCK, IN)).at[place].set(x, mode="drop").reshape(-1, BLOCK, IN)
+    y = grouped_matmul(blocks, w, owner).reshape(-1, OUT)
+    return y.at[place].get(mode="fill", fill_value=0)
+
+
+reference = jax.jit(grouped_matmul_reference)
+
+
+@functools.cache
+def data():
+    keys = jax.random.split(jax.random.key(0), 3)
+    shapes = (ROWS, IN), (GROUPS, OUT, IN), (ROWS, OUT)
+    return [jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True)]
+
+
+@settings(deadline=None, max_examples=60)
+@given(SIZES)
+def test_equals_the_reference(sizes):
+    x, w, _ = data()
+    np.testing.assert_allclose(through_blocks(x, w, sizes), reference(x, w, sizes), atol=1e-5)
+
+
+def gradients(f):
+    return jax.jit(jax.grad(lambda x, w, sizes, dy: (f(x, w, sizes) * dy).sum(), argnums=(0, 1)))
+
+
+GRADIENTS = gradients(through_blocks), gradients(grouped_matmul_reference)
+
+
+@settings(deadline=None, max_examples=30)
+@given(SIZES)
+def test_gradients_equal_the_reference(sizes):
+    x, w, dy = data()
+    for ours, theirs in zip(*(f(x, w, sizes, dy) for f in GRADIENTS), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@settings(deadline=None)
+@given(SIZES, st.integers(1, 16))
+def test_groups_never_need_more_than_max_blocks(sizes, block):
+    assert sum(-(-int(n) // block) for n in sizes) <= max_blocks(int(sizes.sum()), GROUPS, block)
+
+
+def test_a_scalar_group_is_the_group_of_every_block():
+    x, w, _ = data()
+    blocks = x.reshape(5, 8, IN)
+    np.testing.assert_allclose(grouped_matmul(blocks, w, jnp.int32(3)), blocks @ w[3].T, atol=1e-6)
