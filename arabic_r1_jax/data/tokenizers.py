@@ -123,7 +123,8 @@ class SentencePieceTokenizer(Tokenizer):
         return ids, np.cumsum(opens, dtype=np.int64)[last_byte]
 
     def decode(self, ids: Iterable[int]) -> str:
-        return b"".join([self._bytes[i] for i in ids]).decode("utf-8", errors="replace")
+        unknown = "\ufffd".encode()  # a model may have more rows than its tokenizer has pieces
+        return b"".join([self._bytes[i] if i < len(self._bytes) else unknown for i in ids]).decode(errors="replace")
 
     def _id(self, piece: str) -> int | None:
         found = self._model.piece_to_id(piece)

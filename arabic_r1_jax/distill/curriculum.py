@@ -1,9 +1,9 @@
 """Procedural grammar questions that prove their own answers, with four-phase records.
 
-An `Item` is drawn from one of `families.FAMILIES`: a question, four options that differ in one visible feature, the
-step from the sentence to the required feature, and the rule. The answer is the option that carries the required feature, so
-an item is right when its step is. Everything needed to decide it stands in the question and its options: gender and
-number are visible in the words of `words`.
+An `Item` is drawn from one of `families.FAMILIES`: a question, four options that differ in one visible feature,
+the step from the sentence to the required feature, and the rule. The answer is the option that carries the required
+feature, so an item is right when its step is. Everything needed to decide it stands in the question and its options:
+gender and number are visible in the words of `words`.
 
     items("sound_plural", n, seed, held_out=True)  ->  Iterator[Item]
     record(item, position)                         ->  Record   (gold option at `position`)

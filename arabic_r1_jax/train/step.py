@@ -98,7 +98,7 @@ def make_step(
         (value, sums), grads = jax.value_and_grad(loss, has_aux=True)(state.adapter, frozen, batch)
         updates, moments = optimizer.update(grads, state.optimizer, state.adapter)
         adapter = optax.apply_updates(state.adapter, updates)
-        metrics = dict(loss=value, grad_norm=optax.global_norm(grads), by_kind=sums.by_kind, count=sums.count)
+        metrics = dict(loss=value, grad_norm=optax.tree.norm(grads), by_kind=sums.by_kind, count=sums.count)
         return TrainState(state.step + 1, adapter, moments), metrics
 
     whole = sharding((), (), mesh)

@@ -124,3 +124,7 @@ def test_an_impossible_vocabulary_is_refused(train_small, tmp_path, size):
     with pytest.raises(UserError, match=f"no tokenizer of {size} pieces"):
         train_small(tmp_path, size)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_id_past_the_last_piece_decodes_to_the_replacement_character(sentencepiece):
+    assert sentencepiece.decode([*sentencepiece.encode("نعم"), sentencepiece.vocab_size + 5]) == "نعم\ufffd"
