@@ -47,13 +47,13 @@ TINY = ModelConfig(
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny():
     """A function: a tiny V3 configuration, with any field changed by name."""
     return lambda **changes: dataclasses.replace(TINY, **changes)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def random_model():
     """A function: a float32 model of random weights, adapters included; the numbers depend on the seed and names only.
 

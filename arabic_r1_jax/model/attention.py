@@ -75,13 +75,24 @@ class Attention(nnx.Module):
         query sees; returns [B, T, D].
         """
         (q, q_turned), (latent, key_turned) = queries, latents
-        w = self.kv_b.merged(q.dtype).reshape(self.heads, -1, latent.shape[-1])
-        w_key, w_value = w[:, : self.nope], w[:, self.nope :]
-        q = jnp.einsum("bthn,hnc->bthc", q, w_key)
-        scores = _scores("bthc,bsc->bhts", q, latent) + _scores("bthr,bsr->bhts", q_turned, key_turned)
+        w_key, w_value = (w.astype(q.dtype) for w in self._per_head(self.kv_b.weight[...]))
+        q_latent = jnp.einsum("bthn,hnc->bthc", q, w_key)
+        if hasattr(self.kv_b, "lora_a"):  # applied beside W as in training: a sum of both would round the update away
+            low = (self.kv_b.scale * self.kv_b.lora_a[...]).astype(q.dtype)
+            b_key, b_value = (b.astype(q.dtype) for b in self._per_head(self.kv_b.lora_b[...]))
+            q_latent += jnp.einsum("bthr,rc->bthc", jnp.einsum("bthn,hnr->bthr", q, b_key), low)
+        scores = _scores("bthc,bsc->bhts", q_latent, latent) + _scores("bthr,bsr->bhts", q_turned, key_turned)
         p = _softmax(scores * self.scale, mask[:, None]).astype(q.dtype)
         mixed = jnp.einsum("bhts,bsc->bthc", p, latent)
-        return self.o(jnp.einsum("bthc,hvc->bthv", mixed, w_value).reshape(*q.shape[:2], -1))
+        value = jnp.einsum("bthc,hvc->bthv", mixed, w_value)
+        if hasattr(self.kv_b, "lora_a"):
+            value += jnp.einsum("bthr,hvr->bthv", jnp.einsum("bthc,rc->bthr", mixed, low), b_value)
+        return self.o(value.reshape(*q.shape[:2], -1))
+
+    def _per_head(self, w: Array) -> tuple[Array, Array]:
+        """Rows of kv_b [H * (N + V), ...] -> each head's for keys [H, N, ...] and for values [H, V, ...]."""
+        w = w.reshape(self.heads, -1, *w.shape[1:])
+        return w[:, : self.nope], w[:, self.nope :]
 
 
 def causal_attention(q: Array, key: Array, value: Array, segments: Array, scale: float) -> Array:

@@ -39,13 +39,6 @@ class Linear(nnx.Module):
             return y
         return y + self.scale * low_rank(x, self.lora_a[...], self.lora_b[...])
 
-    def merged(self, dtype) -> Array:
-        """W + scale B A in `dtype` [out, in], for the decoder that multiplies with slices of the matrix."""
-        w = self.weight[...].astype(dtype)
-        if not hasattr(self, "lora_a"):
-            return w
-        return w + self.scale * (self.lora_b[...].astype(dtype) @ self.lora_a[...].astype(dtype))
-
 
 @jax.custom_vjp
 def low_rank(x: Array, a: Array, b: Array) -> Array:

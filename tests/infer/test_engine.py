@@ -1,5 +1,7 @@
 """Generation and scoring equal the plain forward pass, whatever the batch around a row."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,9 +22,18 @@ def prompts(*lengths):
     return [rng.integers(2, 61, n).tolist() for n in lengths]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def lm(tiny, random_model):
     return random_model(tiny(), make_mesh(1, 2), LORA)
+
+
+def full_forward(lm, rows):
+    """Logits [T, V] of each row of ids, run together with padding on the right."""
+    width = 32
+    ids, segments = np.zeros((2, len(rows), width), np.int32)
+    for n, row in enumerate(rows):
+        ids[n, : len(row)], segments[n, : len(row)] = row, 1
+    return [logits[: len(row)] for logits, row in zip(np.asarray(lm(ids, segments)), rows, strict=True)]
 
 
 @pytest.mark.parametrize("changes", [{}, {"q_lora_rank": None, "first_k_dense_replace": 2}], ids=str)
@@ -48,8 +59,10 @@ def test_cached_decoding_equals_the_full_forward(tiny, random_model, changes):
 
 def test_greedy_ids_are_the_likeliest_of_the_full_forward(lm):
     asked = prompts(5, 17, 9)
-    for prompt, made in zip(asked, generate_ids(lm, asked, max_new_tokens=6), strict=True):
-        logits = np.asarray(lm([prompt + made.ids])[0])[len(prompt) - 1 : -1]
+    done = generate_ids(lm, asked, max_new_tokens=6)
+    rows = [prompt + made.ids for prompt, made in zip(asked, done, strict=True)]
+    for prompt, made, logits in zip(asked, done, full_forward(lm, rows), strict=True):
+        logits = logits[len(prompt) - 1 : -1]
         best, picked = logits.max(-1), logits[np.arange(6), made.ids]
         np.testing.assert_allclose(picked, best, atol=1e-4)  # the likeliest, but for ties in the last bits
         assert made.finish_reason == "length"
@@ -108,11 +121,12 @@ def test_scores_equal_the_log_probabilities_of_the_full_forward(lm):
     (a, b) = prompts(9, 20)
     items = [(a, [[4], [5], [6, 7, 8]]), (b, [[9, 10], [11]])]
 
-    def plain(context, continuation):
-        log_p = jax.nn.log_softmax(lm([context + continuation])[0])
-        return sum(float(log_p[len(context) - 1 + n, token]) for n, token in enumerate(continuation))
-
-    expected = [[plain(context, list(c)) for c in continuations] for context, continuations in items]
+    pairs = [(context, continuation) for context, continuations in items for continuation in continuations]
+    sums = []
+    for (context, continuation), logits in zip(pairs, full_forward(lm, [a + b for a, b in pairs]), strict=True):
+        log_p = jax.nn.log_softmax(logits)
+        sums.append(sum(float(log_p[len(context) - 1 + n, token]) for n, token in enumerate(continuation)))
+    expected = [sums[:3], sums[3:]]
     for batch in (64, 2):
         for got, want in zip(score(lm, items, batch=batch), expected, strict=True):
             np.testing.assert_allclose(got, want, atol=1e-4)
@@ -127,3 +141,11 @@ def test_nothing_can_be_scored_without_a_context_or_a_continuation(lm, item):
 def test_few_widths_are_compiled():
     assert [bucket(n) for n in (1, 16, 17, 24, 25, 33, 49, 65, 97, 150)] == [16, 16, 24, 24, 32, 48, 64, 96, 128, 192]
     assert len({bucket(n) for n in range(1, 4097)}) <= 18
+
+
+def test_bfloat16_generates_and_stays_near_float32(tiny, random_model):
+    lm = random_model(tiny(), lora=LORA)
+    narrow = dataclasses.replace(lm, dtype=jnp.dtype(jnp.bfloat16))
+    ids = np.array(prompts(16))
+    assert np.abs(narrow(ids) - lm(ids)).mean() < 0.3  # logits near 8, seven layers of rounding to 8 bits
+    assert len(generate_ids(narrow, prompts(5), max_new_tokens=6)[0].ids) == 6

@@ -36,7 +36,6 @@ def test_a_linear_with_an_adapter_equals_its_merged_matrix():
     linear = Linear((), 6, 7, jnp.float32, rank=2, scale=1.5)
     linear.weight[...], linear.lora_a[...], linear.lora_b[...] = w, a, b
     np.testing.assert_allclose(linear(x), x @ (w + 1.5 * b @ a).T, atol=1e-5)
-    np.testing.assert_allclose(linear(x), x @ linear.merged(jnp.float32).T, atol=1e-5)
 
 
 def test_rmsnorm_has_unit_mean_square_before_its_weight():

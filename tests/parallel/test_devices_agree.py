@@ -11,7 +11,6 @@ from arabic_r1_jax.model.transformer import flat
 from arabic_r1_jax.parallel.mesh import make_mesh, sharding
 
 LORA = LoraConfig(rank=4, alpha=6.0, targets=("attention", "shared", "dense", "experts"))
-MESHES = [(1, 8), (2, 4), (8, 1)]
 
 
 def run(lm, batch):
@@ -39,10 +38,14 @@ def assert_agrees(got, want):
         np.testing.assert_allclose(got[name], expected, atol=1e-5 * max(scale, 1e-3), err_msg=name)
 
 
-@pytest.mark.parametrize("data, expert", MESHES)
-def test_a_mesh_equals_one_device(data, expert, tiny, random_model):
-    cfg = tiny()
-    assert_agrees(run(random_model(cfg, make_mesh(data, expert), LORA), 8), run(random_model(cfg, lora=LORA), 8))
+@pytest.fixture(scope="module")
+def one_device(tiny, random_model):
+    return run(random_model(tiny(), lora=LORA), 8)
+
+
+@pytest.mark.parametrize("data, expert", [(1, 8), (2, 4), (8, 1)])
+def test_a_mesh_equals_one_device(data, expert, tiny, random_model, one_device):
+    assert_agrees(run(random_model(tiny(), make_mesh(data, expert), LORA), 8), one_device)
 
 
 def test_experts_and_batch_need_not_divide_the_mesh(tiny, random_model):
