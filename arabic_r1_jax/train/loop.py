@@ -6,13 +6,14 @@ Comes in: a `RunConfig` and an output folder. Goes out, in that folder:
     checkpoints/     adapter, optimiser, step and data state (`train.checkpoints`)
     corpus/          the tokenised data (`data.corpus`)
     adapter/         the trained adapter in PEFT layout, with the hash of its base
-    run.json         the configuration, written first: a resumed run must have the same one
+    run.json         the configuration and what it names, by hash; written first: a resumed run must have the same
     manifest.json    written last: the run is whole
 
 A run that was cut off goes on with `resume` and ends where it would have ended: step s reads rows s*batch onwards of
 a plan that the configuration alone decides, and the adapter starts from the seed.
 """
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -42,7 +43,7 @@ from arabic_r1_jax.train.checkpoints import Checkpoints
 from arabic_r1_jax.train.optimizer import make_optimizer
 from arabic_r1_jax.train.step import Adapted, by_kind, init_state, make_step, place_batch
 
-METRICS = "metrics.jsonl"
+RUN, METRICS, CORPUS = "run.json", "metrics.jsonl", "corpus"
 Progress = Callable[..., None]  # progress(steps done now, loss=...)
 
 
@@ -58,13 +59,18 @@ class Run(NamedTuple):
 def train(cfg: RunConfig, out: Path, resume: bool = False, progress: Progress | None = None) -> dict:
     """Train an adapter; see the head of this file. Returns the summary that the manifest records.
 
-    Raises `UserError` when `out` holds a run and `resume` is not set, when it holds another run's configuration, when
-    the base has no tokenizer, or when the data cannot be used.
+    Raises `UserError` when `out` holds a run and `resume` is not set, when it holds another run's configuration or the
+    data have changed since, when the base has no tokenizer, or when the data cannot be used.
     """
     out = Path(out)
     sha = base_sha(Path(cfg.model.path))
-    claim(out, cfg, sha, resume)
-    run = prepare(cfg, out)
+    begun = claim(out, cfg, sha, resume)
+    try:
+        run = prepare(cfg, out)
+    except UserError:
+        if begun:  # nothing was trained: the mended command may use the same folder
+            release(out)
+        raise
     started = time.monotonic()
     adapter, last = _steps(cfg, run, out, progress)
     shutil.rmtree(out / "adapter", ignore_errors=True)
@@ -82,22 +88,39 @@ def train(cfg: RunConfig, out: Path, resume: bool = False, progress: Progress | 
     return summary
 
 
-def claim(out: Path, cfg: RunConfig, sha: str, resume: bool) -> None:
-    """Make `out` this run's folder, or find that it already is; raises `UserError` when it is something else's."""
+def claim(out: Path, cfg: RunConfig, sha: str, resume: bool) -> bool:
+    """Make `out` this run's folder (True), or find that it already is (False).
+
+    Raises `UserError` when it is something else's. A corpus alone is no hindrance: `prepare` uses it if it fits.
+    """
     identity = {"config": json.loads(json.dumps(dataclasses.asdict(cfg))), "base_sha": sha}
-    recorded = out / "run.json"
+    identity |= {f"the content of {path}": artifacts.sha256(path) for path in data_files(cfg) if path.is_file()}
+    recorded = out / RUN
     if not recorded.exists():
-        if out.exists() and any(out.iterdir()):
+        if out.exists() and any(path.name != CORPUS for path in out.iterdir()):
             raise UserError(f"{out} exists and holds no run; name another --out")
         out.mkdir(parents=True, exist_ok=True)
         artifacts.write_json(recorded, identity)
-        return
+        return True
     if not resume:
         raise UserError(f"{out} already holds a run; go on with --resume, or name another --out")
     before = artifacts.read_json(recorded)
     changed = _differences(before, identity)
     if changed:
         raise UserError(f"{out} was started with other settings ({', '.join(changed)}); a resumed run keeps its own")
+    return False
+
+
+def release(out: Path) -> None:
+    """Undo `claim`; a corpus that was built stays."""
+    (out / RUN).unlink()
+    with contextlib.suppress(OSError):  # not empty
+        out.rmdir()
+
+
+def data_files(cfg: RunConfig) -> list[Path]:
+    """The files that a run learns from."""
+    return [Path(path) for path in (*cfg.data.records, *cfg.data.documents)]
 
 
 def _differences(before: Mapping, now: Mapping, prefix: str = "") -> list[str]:
@@ -118,10 +141,10 @@ def prepare(cfg: RunConfig, out: Path) -> Run:
     base = load(cfg.model.path, dtype=cfg.train.dtype, mesh=make_mesh(cfg.mesh.data, cfg.mesh.expert))
     if base.tokenizer is None:
         raise UserError(f"{cfg.model.path} has no tokenizer.json or tokenizer.model; training needs one")
-    files = [Path(path) for path in (*cfg.data.records, *cfg.data.documents)]
+    files = data_files(cfg)
     if not files:
         raise UserError("data.records and data.documents are both empty; add --set data.records=FILE.jsonl")
-    data = corpora.open(corpora.build(files, base.tokenizer, out / "corpus"))
+    data = corpora.open(corpora.build(files, base.tokenizer, out / CORPUS))
     asked = shares(data.targets(), cfg.mixture.ar, cfg.mixture.categories)
     rows = cfg.train.steps * cfg.train.batch
     return Run(base, lora, data, plan(data, asked, seq=cfg.train.seq, rows=rows, seed=cfg.train.seed))
