@@ -76,3 +76,19 @@ def random_model():
         return LanguageModel.from_arrays(cfg, arrays, mesh, lora=lora)
 
     return build
+
+
+def _products(jaxpr):
+    for eqn in jaxpr.eqns:
+        if eqn.primitive.name in ("dot_general", "add_any", "scatter-add", "psum", "psum_invariant"):
+            yield from (tuple(out.aval.shape) for out in eqn.outvars)
+        for value in jax.tree.leaves(eqn.params, is_leaf=lambda v: hasattr(v, "eqns") or hasattr(v, "jaxpr")):
+            inner = getattr(value, "jaxpr", value)
+            if hasattr(inner, "eqns"):
+                yield from _products(inner)
+
+
+@pytest.fixture(scope="session")
+def products():
+    """A function: the shapes of everything a jaxpr multiplies, sums or scatters into, inner jaxprs included."""
+    return lambda jaxpr: set(_products(jaxpr))
