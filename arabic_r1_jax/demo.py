@@ -8,8 +8,10 @@ on questions about words it never saw in training is what the adapter learnt. In
     base/ orbax/ data/ before/ run/ after/ merged/ summary.json
 """
 
+import itertools
 import json
 import random
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +27,7 @@ from arabic_r1_jax.config import RunConfig, load_run_config, packaged
 from arabic_r1_jax.data.prompts import question_prompt
 from arabic_r1_jax.data.questions import Question, labels, read_questions
 from arabic_r1_jax.distill import base_corpus, curriculum
+from arabic_r1_jax.distill.words import lexicon
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.eval.evaluate import evaluate
 from arabic_r1_jax.parallel.mesh import make_mesh
@@ -110,12 +113,9 @@ def write_data(folder: Path, seed: int) -> list[Question]:
             train_rows.append(curriculum.record(item, number % 4, rng).to_json())
         for number, item in enumerate(curriculum.items(family, HELD_OUT, seed, held_out=True)):
             held_out.append(curriculum.record(item, number % 4, rng).question)
-    writers: dict[str, Callable[[random.Random], str]] = {
-        "ar": base_corpus.arabic_sentence,
-        "en": base_corpus.english_sentence,
-    }
+    writers = {"ar": base_corpus.arabic_sentence, "en": base_corpus.english_sentence}
     texts = [
-        {"id": f"{lang}-{number}", "lang": lang, "text": " ".join(write(rng) for _ in range(5))}
+        {"id": f"{lang}-{number}", "lang": lang, "text": _plain_text(write, rng)}
         for lang, write in writers.items()
         for number in range(DOCUMENTS)
     ]
@@ -125,6 +125,14 @@ def write_data(folder: Path, seed: int) -> list[Question]:
             artifacts.write_text(staged / f"{name}.jsonl", "".join(lines))
         artifacts.write_manifest(staged, "records", counts={"train": len(train_rows), "heldout": len(held_out)})
     return read_questions(folder / "heldout.jsonl")
+
+
+def _plain_text(write: Callable[[random.Random], str], rng: random.Random) -> str:
+    """Five sentences without a held-out word."""
+    hidden = {word for words in lexicon(held_out=True) for word in words}
+    sentences = (write(rng) for _ in itertools.count())
+    shown = (sentence for sentence in sentences if not hidden.intersection(re.findall(r"\w+", sentence)))
+    return " ".join(itertools.islice(shown, 5))
 
 
 def run_config(out: Path, seed: int) -> RunConfig:
@@ -182,13 +190,16 @@ def _loss_by_phase(metrics: Path, window: int = 20) -> dict[str, dict[str, float
 
 
 def _example(items: Path, questions: list[Question]) -> dict:
-    """A held-out Arabic question that the adapted model answered rightly, with what it wrote."""
+    """A held-out question and what the adapted model wrote: a right answer in Arabic, to `governed`, if there is one."""
     by_id = {question.id: question for question in questions}
-    for line in items.read_text(encoding="utf-8").splitlines():
-        item = json.loads(line)
+    written = [json.loads(line) for line in items.read_text(encoding="utf-8").splitlines()]
+
+    def rank(item: dict) -> tuple[bool, ...]:
         question = by_id[item["id"]]
-        if item["correct"] and question.lang == "ar" and question.family == "governed":
-            break
+        return item["correct"], question.lang == "ar", question.family == "governed"
+
+    item = max(written, key=rank)
+    question = by_id[item["id"]]
     return {
         "prompt": question_prompt(question),
         "gold": labels(question)[question.answer],

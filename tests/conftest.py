@@ -1,12 +1,20 @@
-"""Every test runs on 8 simulated CPU devices; models of random weights for tests of any area."""
+"""Every test runs on 8 simulated CPU devices; tiny models, in memory and on disk, for tests of any area."""
 
 import dataclasses
+import json
 import os
+import random
+import shutil
 
 import jax
+import ml_dtypes
 import numpy as np
 import pytest
 
+from arabic_r1_jax.checkpoint import hf, shards, weight_map
+from arabic_r1_jax.data.prompts import question_prompt
+from arabic_r1_jax.data.tokenizers import train_sentencepiece
+from arabic_r1_jax.distill import curriculum
 from arabic_r1_jax.infer.language_model import LanguageModel
 from arabic_r1_jax.model.config import ModelConfig, RopeConfig, RouterConfig
 from arabic_r1_jax.model.transformer import abstract_state, flat
@@ -47,6 +55,40 @@ TINY = ModelConfig(
 )
 
 
+# A released config.json as small as that, with room for the curriculum's phrases in its vocabulary.
+HF_CONFIG = {
+    "model_type": "deepseek_v3",
+    "architectures": ["DeepseekV3ForCausalLM"],
+    "vocab_size": 640,
+    "hidden_size": 16,
+    "intermediate_size": 20,
+    "moe_intermediate_size": 12,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "n_shared_experts": 1,
+    "n_routed_experts": 8,
+    "num_experts_per_tok": 2,
+    "n_group": 1,
+    "topk_group": 1,
+    "first_k_dense_replace": 1,
+    "routed_scaling_factor": 1.0,
+    "norm_topk_prob": True,
+    "q_lora_rank": 8,
+    "kv_lora_rank": 10,
+    "qk_nope_head_dim": 6,
+    "qk_rope_head_dim": 4,
+    "v_head_dim": 5,
+    "rms_norm_eps": 1e-6,
+    "tie_word_embeddings": False,
+    "max_position_embeddings": 512,
+    "rope_theta": 100.0,
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+    "torch_dtype": "float32",
+}
+
+
 @pytest.fixture(scope="session")
 def tiny():
     """A function: a tiny V3 configuration, with any field changed by name."""
@@ -76,6 +118,43 @@ def random_model():
         return LanguageModel.from_arrays(cfg, arrays, mesh, lora=lora)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def phrase_tokenizer(tmp_path_factory):
+    """A folder with a tokenizer that knows the curriculum's phrases, as the demo's does."""
+    rng, folder = random.Random(0), tmp_path_factory.mktemp("tokenizer")
+    records = [
+        curriculum.record(item, 0, rng)
+        for family in curriculum.FAMILIES
+        for item in curriculum.items(family, 40, seed=0, held_out=False)
+    ]
+    texts = [text for record in records for text in (question_prompt(record.question), record.completion)]
+    symbols = [*curriculum.fixed_phrases(), texts[0].partition("\n\n")[0]]
+    train_sentencepiece(texts, folder / "tokenizer.model", vocab_size=HF_CONFIG["vocab_size"], symbols=symbols)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_base(phrase_tokenizer, tmp_path_factory):
+    """A function: a Hugging Face folder with `phrase_tokenizer` and weights(name, shape), random by default."""
+
+    def make(dtype="float32", weights=None):
+        folder, draw = tmp_path_factory.mktemp("base") / "hf", np.random.default_rng(0)
+        weights = weights or (lambda name, shape: draw.normal(0, 0.3, shape) + ("norm" in name))
+        kept = np.dtype({"float32": np.float32, "bfloat16": ml_dtypes.bfloat16}[dtype])
+        tensors = {
+            name: np.asarray(weights(name, entry.part)).astype(np.float32 if name.endswith("bias") else kept)
+            for entry in weight_map.entries(ModelConfig.from_hf(HF_CONFIG)).values()
+            for _, name in entry.tensors()
+        }
+        folder.mkdir()
+        hf.write_weights(folder, shards.specs_of(tensors), tensors.__getitem__)
+        (folder / "config.json").write_text(json.dumps(HF_CONFIG))
+        shutil.copy(phrase_tokenizer / "tokenizer.model", folder)
+        return folder
+
+    return make
 
 
 def _products(jaxpr):

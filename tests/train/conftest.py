@@ -1,57 +1,23 @@
 """A tiny base with a tokenizer, data that fits it, and a run that went through without interruption."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import random
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import ml_dtypes
 import numpy as np
 import pytest
 
 from arabic_r1_jax import artifacts
-from arabic_r1_jax.checkpoint import convert, hf, shards, weight_map
+from arabic_r1_jax.checkpoint import convert
 from arabic_r1_jax.config import load_run_config
-from arabic_r1_jax.data import tokenizers
 from arabic_r1_jax.distill import curriculum
-from arabic_r1_jax.model.config import ModelConfig
 from arabic_r1_jax.train import loop
 
-CONFIG = {
-    "model_type": "deepseek_v3",
-    "architectures": ["DeepseekV3ForCausalLM"],
-    "vocab_size": 640,
-    "hidden_size": 16,
-    "intermediate_size": 20,
-    "moe_intermediate_size": 12,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 2,
-    "n_shared_experts": 1,
-    "n_routed_experts": 8,
-    "num_experts_per_tok": 2,
-    "n_group": 1,
-    "topk_group": 1,
-    "first_k_dense_replace": 1,
-    "routed_scaling_factor": 1.0,
-    "norm_topk_prob": True,
-    "q_lora_rank": 8,
-    "kv_lora_rank": 10,
-    "qk_nope_head_dim": 6,
-    "qk_rope_head_dim": 4,
-    "v_head_dim": 5,
-    "rms_norm_eps": 1e-6,
-    "tie_word_embeddings": False,
-    "max_position_embeddings": 512,
-    "rope_theta": 100.0,
-    "bos_token_id": 0,
-    "eos_token_id": 1,
-    "torch_dtype": "float32",
-}
 SETTINGS = {
     "lora.rank": 2,
     "lora.expert_rank": 3,
@@ -78,38 +44,14 @@ def write_jsonl_fixture():
 
 
 @pytest.fixture(scope="session")
-def base(tmp_path_factory):
+def base(make_base):
     """A function: dtype -> an Orbax folder with random weights of that dtype and a tokenizer."""
-    folder = tmp_path_factory.mktemp("base")
-    rng = random.Random(0)
-    texts = [
-        text
-        for family in curriculum.FAMILIES
-        for item in curriculum.items(family, 40, 0, held_out=False)
-        for record in [curriculum.record(item, 0, rng)]
-        for text in (record.question.question, record.completion)
-    ]
-    symbols = [*curriculum.fixed_phrases(), "السؤال التالي هو سؤال متعدد الإختيارات. اختر الإجابة الصحيحة:\n\n"]
-    tokenizers.train_sentencepiece(texts, folder / "tokenizer.model", vocab_size=CONFIG["vocab_size"], symbols=symbols)
 
+    @functools.cache
     def make(dtype="float32"):
-        hf_folder, orbax = folder / f"hf-{dtype}", folder / f"orbax-{dtype}"
-        if orbax.exists():
-            return orbax
-        hf_folder.mkdir()
-        draw, kept = np.random.default_rng(0), np.dtype(ml_dtypes.bfloat16 if dtype == "bfloat16" else np.float32)
-        tensors = {
-            name: (draw.normal(0, 0.3, entry.part) + ("norm" in name)).astype(
-                np.float32 if name.endswith("bias") else kept
-            )
-            for entry in weight_map.entries(ModelConfig.from_hf(CONFIG)).values()
-            for _, name in entry.tensors()
-        }
-        hf.write_weights(hf_folder, shards.specs_of(tensors), tensors.__getitem__)
-        (hf_folder / "config.json").write_text(json.dumps(CONFIG))
-        shutil.copy(folder / "tokenizer.model", hf_folder)
-        convert.hf_to_orbax(hf_folder, orbax)
-        return orbax
+        source = make_base(dtype)
+        convert.hf_to_orbax(source, source.with_name("orbax"))
+        return source.with_name("orbax")
 
     return make
 
