@@ -53,6 +53,7 @@ class PhaseWeights:
     check: float = option(1.0, "... of the linguistic check", low=0, high=1000)
     synthesis: float = option(1.0, "... of the synthesis", low=0, high=1000)
     final: float = option(1.0, "... of the final answer", low=0, high=1000)
+    other: float = option(1.0, "... of a document or of an assistant's turn in a conversation", low=0, high=1000)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from flax import nnx
 from jax import Array
 from jax.sharding import Mesh
 
-from arabic_r1_jax.data.examples import PHASES
 from arabic_r1_jax.model.config import ModelConfig
 from arabic_r1_jax.model.lora import LoraConfig
 from arabic_r1_jax.model.transformer import abstract_state, split, unflat
@@ -59,8 +58,8 @@ class Adapted(NamedTuple):
 
 
 def loss_weights(by_phase: Mapping[str, float]) -> Array:
-    """The weight of each kind of target, f32 [kinds]: nothing for prompts, 1 for other text."""
-    return jnp.array([0.0, *(by_phase[phase] for phase in PHASES), 1.0], jnp.float32)
+    """The weight of each kind of target, f32 [kinds]: nothing for prompts."""
+    return jnp.array([0.0, *(by_phase[kind] for kind in KINDS[1:])], jnp.float32)
 
 
 def shardings(tree: object, adapter: Arrays, mesh: Mesh) -> object:
