@@ -7,8 +7,6 @@ heads. Two forms of the same numbers:
     absorbed   scores (W_k^T q) . c and outputs W_v (sum p c): nothing per head is stored, for decoding from the cache
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -20,6 +18,8 @@ from arabic_r1_jax.model.lora import LoraConfig
 from arabic_r1_jax.model.rope import rotate, softmax_scale
 
 MIN_PIECE, MAX_PIECES = 64, 8  # of the queries in `causal_attention`
+
+HIDDEN = -1e30  # added to a score: far below any real one, and far from overflow
 
 LATENT_EPS = 1e-6  # both latent norms ignore the config's rms_norm_eps: modeling_deepseek_v3, DeepseekV3Attention
 
@@ -82,7 +82,7 @@ class Attention(nnx.Module):
             b_key, b_value = (b.astype(q.dtype) for b in self._per_head(self.kv_b.lora_b[...]))
             q_latent += jnp.einsum("bthr,rc->bthc", jnp.einsum("bthn,hnr->bthr", q, b_key), low)
         scores = _scores("bthc,bsc->bhts", q_latent, latent) + _scores("bthr,bsr->bhts", q_turned, key_turned)
-        p = _softmax(scores * self.scale, mask[:, None]).astype(q.dtype)
+        p = _softmax(scores * self.scale, mask).astype(q.dtype)
         mixed = jnp.einsum("bhts,bsc->bthc", p, latent)
         value = jnp.einsum("bthc,hvc->bthv", mixed, w_value)
         if hasattr(self.kv_b, "lora_a"):
@@ -103,19 +103,20 @@ def causal_attention(q: Array, key: Array, value: Array, segments: Array, scale:
     """
     time = q.shape[1]
     piece = max(MIN_PIECE, -(-time // MAX_PIECES))
-    attend = jax.checkpoint(functools.partial(_attend, scale=scale))
+    attend = jax.checkpoint(_attend)
+    q, key, value = (x.swapaxes(1, 2) for x in (q * scale, key, value))  # once, not in every piece
     parts = []
     for start in range(0, time, piece):
         end = min(start + piece, time)
         seen = jnp.arange(start, end)[:, None] >= jnp.arange(end)
         mask = (segments[:, start:end, None] == segments[:, None, :end]) & seen
-        parts.append(attend(q[:, start:end], key[:, :end], value[:, :end], mask))
-    return jnp.concatenate(parts, axis=1)
+        parts.append(attend(q[:, :, start:end], key[:, :, :end], value[:, :, :end], mask))
+    return jnp.concatenate(parts, axis=2).swapaxes(1, 2)
 
 
-def _attend(q: Array, key: Array, value: Array, mask: Array, *, scale: float) -> Array:
-    p = _softmax(_scores("bthn,bshn->bhts", q, key) * scale, mask[:, None]).astype(q.dtype)
-    return jnp.einsum("bhts,bshv->bthv", p, value)
+def _attend(q: Array, key: Array, value: Array, mask: Array) -> Array:  # [B, H, T, .], mask [B, T, S]
+    p = _softmax(_scores("bhtn,bhsn->bhts", q, key), mask).astype(q.dtype)
+    return jnp.einsum("bhts,bhsv->bhtv", p, value)
 
 
 def _scores(pattern: str, q: Array, key: Array) -> Array:
@@ -123,5 +124,5 @@ def _scores(pattern: str, q: Array, key: Array) -> Array:
 
 
 def _softmax(scores: Array, mask: Array) -> Array:
-    """Softmax in float32, as transformers; a row with nothing to see spreads evenly instead of becoming NaN."""
-    return jax.nn.softmax(jnp.where(mask, scores, jnp.finfo(jnp.float32).min), axis=-1)
+    """Softmax of scores [B, H, T, S] over what mask [B, T, S] shows, in float32 as transformers."""
+    return jax.nn.softmax(scores + jnp.where(mask, 0.0, HIDDEN)[:, None], axis=-1)
