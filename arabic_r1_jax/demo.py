@@ -190,7 +190,7 @@ def _loss_by_phase(metrics: Path, window: int = 20) -> dict[str, dict[str, float
 
 
 def _example(items: Path, questions: list[Question]) -> dict:
-    """A held-out question and what the adapted model wrote: a right answer in Arabic, to `governed`, if there is one."""
+    """A held-out question and what the adapted model wrote; a right answer in Arabic, to `governed`, if any."""
     by_id = {question.id: question for question in questions}
     written = [json.loads(line) for line in items.read_text(encoding="utf-8").splitlines()]
 

@@ -4,7 +4,7 @@ import itertools
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arabic_r1_jax.distill import phases
@@ -24,6 +24,7 @@ garbage = st.lists(st.one_of(st.text(), st.sampled_from(PIECES))).map("".join)
 bodies = st.text().filter(lambda text: not any(marker.strip() in text for marker in MARKERS.values()))
 
 
+@settings(deadline=None)
 @given(garbage)
 def test_garbage_is_read_without_an_error(text):
     found = parse(text)
@@ -42,6 +43,7 @@ def test_garbage_is_read_without_an_error(text):
     assert found.label is None or re.fullmatch(r"\S+", found.label)
 
 
+@settings(deadline=None)
 @given(bodies, bodies, bodies, bodies, st.sampled_from("أبجدABCD"))
 def test_what_is_joined_is_split_again(analysis, elimination, check, synthesis, label):
     text = phases.join(analysis, elimination, check, synthesis, label)

@@ -4,7 +4,7 @@ import dataclasses
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arabic_r1_jax.data.questions import Question
@@ -33,6 +33,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(records)
 def test_a_record_reads_back_as_itself(record):
     line = json.dumps(record.to_json(), ensure_ascii=False)
@@ -52,6 +53,7 @@ def test_a_record_leaves_out_what_is_unset_and_states_its_schema():
     }
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from([*ROW, *(field.name for field in dataclasses.fields(Question)), "schema"]), json_values
