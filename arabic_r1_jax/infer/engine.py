@@ -35,7 +35,7 @@ class Generation:
 
 def generate(
     lm: LanguageModel,
-    texts_or_ids: Sequence[str] | Sequence[Sequence[int]],
+    texts_or_ids: str | Sequence[str] | Sequence[Sequence[int]],
     *,
     max_new_tokens: int = 256,
     temperature: float = 0.0,
@@ -44,9 +44,11 @@ def generate(
     """Complete texts (returns texts) or lists of ids (returns lists of ids), until the end-of-sentence token.
 
     A text is encoded after the begin-of-sentence token; chat formatting is the caller's (`data.tokenizers`).
-    temperature 0 takes the likeliest token. Raises `UserError` for texts when the model has no tokenizer.
+    One text alone is a list of one. temperature 0 takes the likeliest token. Raises `UserError` for texts when the
+    model has no tokenizer.
     """
-    tokenizer, texts = lm.tokenizer, bool(texts_or_ids) and isinstance(texts_or_ids[0], str)
+    texts_or_ids = [texts_or_ids] if isinstance(texts_or_ids, str) else texts_or_ids
+    tokenizer, texts = lm.tokenizer, len(texts_or_ids) > 0 and isinstance(texts_or_ids[0], str)
     if texts and tokenizer is None:
         raise UserError(f"{lm.source or 'this model'} has no tokenizer; pass token ids, or add tokenizer.json")
     prompts = [[tokenizer.bos_id, *tokenizer.encode(text)] for text in texts_or_ids] if texts else texts_or_ids
@@ -98,8 +100,9 @@ def _check(lm: LanguageModel, prompts: Sequence[Sequence[int]], max_new_tokens: 
     if max_new_tokens < 1:
         raise UserError(f"max_new_tokens is {max_new_tokens}; it must be at least 1")
     for i, prompt in enumerate(prompts):
-        if not prompt:
+        if len(prompt) == 0:
             raise UserError(f"prompt {i} is empty; it needs at least the begin-of-sentence token")
+        lm.check_ids(prompt, f"prompt {i}")
         if len(prompt) + max_new_tokens > limit:
             raise UserError(
                 f"prompt {i} has {len(prompt)} tokens and {max_new_tokens} more are asked for, but the model has "
@@ -186,6 +189,8 @@ def score(lm: LanguageModel, items: Sequence[Item], *, batch: int = 64, progress
     continuations of one id. Raises `UserError` for an empty context or continuation.
     """
     rows = [row for i, item in enumerate(items) for row in _score_rows(i, *item)]
+    for row in rows:
+        lm.check_ids([*row.ids, *(token for _, token in row.picks)], f"item {row.item}")
     scores = [[0.0] * len(continuations) for _, continuations in items]
     for done, places in enumerate(_batches([len(row.ids) for row in rows], batch), 1):
         for place, sums in zip(places, _score_batch(lm, [rows[p] for p in places], batch, len(rows)), strict=True):
@@ -206,7 +211,7 @@ class _Row(NamedTuple):
 
 
 def _score_rows(item: int, context: Sequence[int], continuations: Sequence[Sequence[int]]) -> list[_Row]:
-    context = list(context)
+    context, continuations = list(context), [list(continuation) for continuation in continuations]
     if not context or not all(continuations):
         raise UserError(f"item {item} has an empty {'continuation' if context else 'context'}; nothing can be scored")
     single = [i for i, continuation in enumerate(continuations) if len(continuation) == 1]

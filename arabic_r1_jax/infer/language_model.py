@@ -17,6 +17,7 @@ from jax import Array
 from jax.sharding import Mesh
 
 from arabic_r1_jax.data.tokenizers import Tokenizer
+from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.model.config import ModelConfig
 from arabic_r1_jax.model.lora import LoraConfig
 from arabic_r1_jax.model.transformer import Transformer, abstract_state, segment_positions, unflat
@@ -64,13 +65,23 @@ class LanguageModel:
         """Logits float32 [B, T, V] for ids i32 [B, T].
 
         segment_ids i32 [B, T]: tokens see earlier tokens of their own segment only, 0 is padding; None is one segment.
-        positions i32 [B, T]: None counts from 0 in every segment.
+        positions i32 [B, T]: None counts from 0 in every segment. Raises `UserError` for ids outside the vocabulary.
         """
         ids = np.asarray(ids, np.int32)
+        if ids.ndim != 2:
+            raise UserError(f"ids have shape {ids.shape}; they must be [batch, time]")
+        self.check_ids(ids, "ids")
         segments = np.ones_like(ids) if segment_ids is None else np.asarray(segment_ids, np.int32)
         positions = segment_positions(jnp.asarray(segments)) if positions is None else positions
         rows = (self.place(a) for a in (ids, segments, np.asarray(positions, np.int32)))
         return _logits(self.graph, self.mesh, self.dtype)(self.state, *rows)[: ids.shape[0]]
+
+    def check_ids(self, ids, what: str) -> None:
+        """Raise `UserError` when any id is outside the vocabulary: the embedding would quietly take another row."""
+        ids = np.asarray(ids)
+        if ids.size and not 0 <= ids.min() <= ids.max() < self.config.vocab_size:
+            wrong = ids[(ids < 0) | (ids >= self.config.vocab_size)][0]
+            raise UserError(f"{what}: token {wrong} is outside the vocabulary of {self.config.vocab_size}")
 
     def place(self, rows: np.ndarray) -> Array:
         """Host rows [B, ...] on the mesh, padded with rows of zeros to a batch that it divides."""

@@ -75,6 +75,12 @@ def test_a_row_does_not_depend_on_its_batch(lm):
     assert generate_ids(lm, asked, max_new_tokens=5, batch=2) == alone
 
 
+def test_any_mesh_generates_the_same(tiny, random_model, lm):
+    asked = prompts(5, 17, 9)
+    other = random_model(tiny(), make_mesh(2, 4), LORA)
+    assert generate_ids(other, asked, max_new_tokens=6) == generate_ids(lm, asked, max_new_tokens=6)
+
+
 def test_generation_ends_before_a_stop_id(lm):
     (prompt,) = prompts(6)
     full = generate_ids(lm, [prompt], max_new_tokens=8)[0].ids
@@ -101,7 +107,12 @@ def test_progress_counts_finished_prompts(lm):
 
 @pytest.mark.parametrize(
     "asked, new, message",
-    [([[5], []], 4, "prompt 1 is empty"), ([[5] * 250], 10, "256 positions"), ([[5]], 0, "at least 1")],
+    [
+        ([[5], []], 4, "prompt 1 is empty"),
+        ([[5] * 250], 10, "256 positions"),
+        ([[5]], 0, "at least 1"),
+        ([[5, 61]], 4, "token 61 is outside"),
+    ],
 )
 def test_what_cannot_be_generated_is_refused(lm, asked, new, message):
     with pytest.raises(UserError, match=message):
