@@ -36,8 +36,8 @@ def _cases(before: list[str]) -> list[tuple[str, str]]:
         assert verb in INTRANSITIVE
         return [(NOMINATIVE, "فاعل")]
     assert verb in TRANSITIVE
-    # Without vowels a noun behind its verb may be the object, and the blank a subject that comes late.
-    late = before.index(verb) < before.index(others[0]) and not others[0].endswith("ُ")
+    # A man whose case does not show may be the object, and the blank a subject that comes late.
+    late = not others[0].endswith("ُ")
     return [(ACCUSATIVE, "مفعول به")] + [(NOMINATIVE, "فاعل")] * late
 
 
