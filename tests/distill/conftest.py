@@ -1,11 +1,15 @@
-"""A reader of the curriculum's questions that knows grammar and nothing of the code that writes them."""
+"""A reader of the curriculum's questions that knows grammar and nothing of the code that writes them, and the form that
+every record has."""
 
+import math
 import re
+import unicodedata
 from typing import NamedTuple
 
 import pytest
 
-from arabic_r1_jax.data.questions import Question
+from arabic_r1_jax.data.questions import Question, labels
+from arabic_r1_jax.distill import parse
 
 BLANK = "____"
 NOMINATIVE, ACCUSATIVE, GENITIVE = "رفع", "نصب", "جر"
@@ -150,3 +154,47 @@ def _answers(question: Question) -> list[tuple[int, Reading]]:
 def solve():
     """A function: question -> [(index of an option, why)], the plain reading first, other good readings after it."""
     return _answers
+
+
+VERDICTS = {
+    "ar": {True: ("✓", "محتمل"), False: ("✗", "مستبعد")},
+    "en": {True: ("✓", "possible"), False: ("✗", "eliminated")},
+}
+
+
+def _assert_well_formed(record):
+    question, text = record.question, record.completion
+    found, gold, names = parse(text), question.options[question.answer], labels(question)
+    label = names[question.answer]
+    # The five phases cover the text, in order, without a gap.
+    assert [*found.spans] == ["analysis", "elimination", "check", "synthesis", "final"]
+    edges = [edge for span in found.spans.values() for edge in span]
+    assert edges == [0, *(edge for start, end in [*found.spans.values()][:-1] for edge in (end, end)), len(text)]
+    # One line an option, in order: the option quoted, then its feature and mark, then the verdict.
+    for name, option, line in zip(names, question.options, found.elimination.splitlines(), strict=True):
+        mark, verdict = VERDICTS[question.lang][name == label]
+        quoted, after = re.fullmatch(rf'- {name}: [«"](.+?)[»"] (.+)', line).groups()
+        assert quoted == option
+        assert re.fullmatch(rf".+ {mark}(،|,) .*\b{name}\b.* {verdict}", after), line
+    assert sum(line.endswith(VERDICTS[question.lang][True][1]) for line in found.elimination.splitlines()) == 1
+    # Survivor, synthesis and answer are one label; the check quotes its option.
+    assert re.findall(r"(?<!\w)([أبجدABCD])(?!\w)", found.synthesis.replace("A ", "")) == [label]
+    assert found.label == label
+    assert found.check.startswith(f"العبارة المدققة: «{gold}». ")
+    for part in (text, question.question, *question.options):
+        assert unicodedata.is_normalized("NFC", part)
+        assert "  " not in part
+        assert "ـ" not in part.replace("بـ«", "")
+        assert part == part.strip()
+
+
+@pytest.fixture(scope="session")
+def assert_well_formed():
+    """A function that checks the form of a record."""
+    return _assert_well_formed
+
+
+@pytest.fixture(scope="session")
+def near():
+    """A function: (successes, n, chance) -> whether they lie within four standard deviations of what chance gives."""
+    return lambda successes, n, chance: abs(successes - n * chance) <= 4 * math.sqrt(n * chance * (1 - chance))
