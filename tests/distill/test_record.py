@@ -53,7 +53,7 @@ def test_a_record_leaves_out_what_is_unset_and_states_its_schema():
     }
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(
     st.dictionaries(
         st.sampled_from([*ROW, *(field.name for field in dataclasses.fields(Question)), "schema"]), json_values
