@@ -64,7 +64,7 @@ def read_json(path: Path) -> object:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid JSON: {error}") from None
 
 
@@ -76,18 +76,29 @@ def write_manifest(folder: Path, kind: str, **fields: object) -> None:
 def read_manifest(folder: Path) -> dict | None:
     """The manifest of `folder`, or None when it has none (not one of our outputs, or not finished)."""
     path = Path(folder) / MANIFEST
-    return read_json(path) if path.is_file() else None
+    manifest = read_json(path) if path.is_file() else None
+    return manifest if isinstance(manifest, dict) and "kind" in manifest else None
+
+
+def check_free(destination: Path) -> None:
+    """Raise `UserError` unless a folder can be put at `destination`: nothing, or an empty folder, may be there."""
+    if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
+        raise UserError(f"{destination} already exists and is not empty; remove it or name another output")
+    place = destination.resolve()
+    if place.is_mount() or place == Path.cwd():
+        what = "a mount point" if place.is_mount() else "the working directory"
+        raise UserError(f"{destination} is {what}, which cannot be replaced; name a folder inside it")
 
 
 @contextlib.contextmanager
 def staged(destination: Path) -> Iterator[Path]:
     """Yield a temporary folder that becomes `destination` when the block ends without an error.
 
-    Raises `UserError` when `destination` already holds something. The manifest belongs inside the block, last.
+    A link is followed: its target becomes the folder. Raises `UserError` as `check_free` does. The manifest belongs
+    inside the block, last.
     """
-    destination = Path(destination)
-    if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
-        raise UserError(f"{destination} already exists and is not empty; remove it or name another output")
+    check_free(destination := Path(destination))
+    destination = destination.resolve()
     destination.parent.mkdir(parents=True, exist_ok=True)
     temporary = destination.with_name(f".{destination.name}.{uuid.uuid4().hex[:8]}.tmp")
     temporary.mkdir()

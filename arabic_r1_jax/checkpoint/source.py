@@ -17,7 +17,7 @@ def kind(path: Path) -> str:
     if not path.is_dir():
         raise UserError(f"{path} does not exist or is no folder; name a model folder (Hugging Face or Orbax)")
     manifest = artifacts.read_manifest(path)
-    found = manifest.get("kind") if isinstance(manifest, dict) else None
+    found = manifest["kind"] if manifest else None
     found = found or ("hf" if (path / "config.json").is_file() else None)
     if found == peft.KIND or (path / peft.CONFIG).is_file():
         raise UserError(f"{path} holds an adapter, not a model; name its base as the model and this as the adapter")

@@ -47,18 +47,22 @@ def _plain_lines(path: Path) -> Iterator[bytes]:
 
 def _parse(line: bytes, where: str) -> dict:
     try:
-        row = json.loads(line.decode("utf-8"))
+        row = json.loads(line.decode("utf-8").rstrip())
         # An escaped half of a surrogate pair is legal JSON but no text: no tokenizer and no file can take it.
         if b"\\ud" in line.lower():
             json.dumps(row, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
-        raise UserError(f"{where} is not UTF-8 text: {error.reason} at byte {error.start} of the line") from None
+        raise UserError(
+            f"{where} is not UTF-8 text ({error.reason} at byte {error.start} of the line); save the file as UTF-8"
+        ) from None
     except UnicodeEncodeError:
         raise UserError(f"{where} holds half of a surrogate pair (\\ud800 to \\udfff), which is not text") from None
     except json.JSONDecodeError as error:
         raise UserError(f"{where} is not valid JSON: {error.msg} at column {error.colno}") from None
     except RecursionError:
         raise UserError(f"{where} is not valid JSON: it is nested too deeply") from None
+    except ValueError:  # Python reads no more digits than this
+        raise UserError(f"{where} holds a whole number of more than 4,300 digits; write it as a string") from None
     if not isinstance(row, dict):
         raise UserError(f"{where} holds a JSON {type(row).__name__}; every line must be an object {{...}}")
     return row

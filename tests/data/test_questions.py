@@ -196,7 +196,8 @@ def test_an_empty_file_has_no_lines(tmp_path):
 @pytest.mark.parametrize(
     "line, message",
     [
-        (b'{"a": 1', "line 17 is not valid JSON"),
+        (b'{"a": 1', "line 17 is not valid JSON: Expecting ',' delimiter at column 8"),
+        (b'{"id": ' + b"9" * 5000 + b"}", "line 17 holds a whole number of more than 4,300 digits"),
         (b"[1]", "line 17 holds a JSON list"),
         (b'"text"', "line 17 holds a JSON str"),
         (b'{"a": "\xff"}', "line 17 is not UTF-8"),
