@@ -16,6 +16,7 @@ a plan that the configuration alone decides, and the adapter starts from the see
 import contextlib
 import dataclasses
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -44,6 +45,7 @@ from arabic_r1_jax.train.optimizer import make_optimizer
 from arabic_r1_jax.train.step import Adapted, by_kind, init_state, make_step, place_batch
 
 RUN, METRICS, CORPUS = "run.json", "metrics.jsonl", "corpus"
+SUMMARY = ("steps", "loss", "loss_by_phase", "tokens_by_category", "utilisation", "seconds", "adapter")
 Progress = Callable[..., None]  # progress(steps done now, loss=...)
 
 
@@ -59,12 +61,16 @@ class Run(NamedTuple):
 def train(cfg: RunConfig, out: Path, resume: bool = False, progress: Progress | None = None) -> dict:
     """Train an adapter; see the head of this file. Returns the summary that the manifest records.
 
+    A run that is whole already is left as it is.
     Raises `UserError` when `out` holds a run and `resume` is not set, when it holds another run's configuration or the
-    data have changed since, when the base has no tokenizer, or when the data cannot be used.
+    data have changed since, when the base has no tokenizer, when the data cannot be used, or when the loss or its
+    gradient is no longer a number.
     """
     out = Path(out)
     sha = base_sha(Path(cfg.model.path))
     begun = claim(out, cfg, sha, resume)
+    if whole := artifacts.read_manifest(out):
+        return {key: whole[key] for key in SUMMARY}
     try:
         run = prepare(cfg, out)
     except UserError:
@@ -173,6 +179,7 @@ def _steps(cfg: RunConfig, run: Run, out: Path, progress: Progress | None) -> tu
                 state, metrics = step(state, frozen, place_batch(host, base.mesh))
                 row += settings.batch
                 last = _record(jax.device_get(metrics), row, settings.batch, run.plan, schedule)
+                _check_finite(last, out)
                 log.write(json.dumps(last) + "\n")
                 if last["step"] % settings.save_every == 0 or last["step"] == settings.steps:
                     log.flush()
@@ -197,6 +204,16 @@ def _record(metrics: Mapping[str, np.ndarray], row: int, batch: int, rows: RowPl
         "loss_by_phase": by_kind(metrics["by_kind"], metrics["count"]),
         "tokens_by_category": _dotted(counted),
     }
+
+
+def _check_finite(line: Mapping, out: Path) -> None:
+    """Raise `UserError` before a state that holds NaN is logged, kept or exported."""
+    for name in ("loss", "grad_norm"):
+        if not math.isfinite(line[name]):
+            raise UserError(
+                f"{name} is {line[name]} at step {line['step']}, and nothing can be learnt from there on; train into "
+                f"another folder than {out} with a lower train.lr or train.dtype=float32, on a base without NaN"
+            )
 
 
 def _dotted(counts: Mapping[tuple[str, str], int]) -> dict[str, int]:
