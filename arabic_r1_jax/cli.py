@@ -114,7 +114,8 @@ def main(words: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again at exit
         return 1
     except OSError as error:
-        if error.filename is None:
+        if error.errno is None:  # raised by a library for reasons of its own
             raise
-        return _fail(f"{error.filename}: {error.strerror}", 1, as_json)
+        named = "" if error.filename is None else f"{error.filename}: "
+        return _fail(f"{named}{error.strerror}", 1, as_json)
     return 0

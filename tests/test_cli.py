@@ -177,10 +177,15 @@ def test_a_command_that_is_wrong_is_one_line_and_exit_code_2(words, said, capsys
         (["generate", "--model", "model", "--prompts", "none.jsonl", "--out", "OUT"], "none.jsonl"),
         (["generate", "--model", "model", "--prompts", "bad.jsonl", "--out", "OUT"], "line 17"),
         (["generate", "--model", "none", "--prompts", "prompts.jsonl", "--out", "OUT"], "none"),
+        (["generate", "--model", "none", "--prompts", "prompts.jsonl", "--out", "bad.jsonl/o.jsonl"], "bad.jsonl: "),
         (["evaluate", "--model", "model", "--data", "bad.jsonl", "--protocol", "reasoning", "--out", "OUT"], "line 17"),
         (
             ["evaluate", "--model", "none", "--data", "questions.jsonl", "--protocol", "reasoning", "--out", "OUT"],
             "none",
+        ),
+        (
+            ["evaluate", "--model", "none", "--data", "questions.jsonl", "--protocol", "reasoning", "--out", "model"],
+            "model already exists",
         ),
     ],
 )
@@ -215,6 +220,7 @@ def fails(error):
     [
         (UserError("no such\nmodel"), 1, "arabic-r1: no such model"),
         (PermissionError(13, "Permission denied", "/out"), 1, "arabic-r1: /out: Permission denied"),
+        (OSError(28, "No space left on device"), 1, "arabic-r1: No space left on device"),
         (KeyboardInterrupt(), 130, "arabic-r1: interrupted; do it again"),
     ],
 )
@@ -264,11 +270,25 @@ def trained(files):
 def test_a_run_leaves_its_files_and_resumes(trained, files, capsys):
     assert len((files / "run/metrics.jsonl").read_text().splitlines()) == 2
     assert (files / "run/adapter/adapter_config.json").is_file()
+    before = {path: path.stat().st_mtime_ns for path in (files / "run").rglob("*")}
     again = run_json(capsys, "train", *trained, "--resume")
     assert again["steps"] == 2
+    assert {path: path.stat().st_mtime_ns for path in (files / "run").rglob("*")} == before  # it was whole
     code, _, err = run(capsys, "train", *trained)
     assert code == 1
     assert "--resume" in err
+
+
+def test_a_loss_that_is_no_number_ends_the_run(files, capsys, tmp_path):
+    source = hf.open_folder(files / "model")
+    broken = shutil.copytree(files / "model", tmp_path / "broken")
+    hf.write_weights(broken, source.specs, lambda name: source.read(name) * np.float32("nan"))
+    words = ["--set", f"model.path={broken}", "--set", f"data.records={files / 'chats.jsonl'}", "--set", "train.seq=64"]
+    code, _, err = run(capsys, "train", *words, "--set", "mesh.cpu_devices=8", "--out", tmp_path / "run")
+    assert code == 1
+    assert "loss is nan at step 1" in err.splitlines()[-1]
+    assert (tmp_path / "run/metrics.jsonl").read_text() == ""
+    assert not (tmp_path / "run/adapter").exists()
 
 
 def test_an_adapter_merges(trained, files, capsys, tmp_path):

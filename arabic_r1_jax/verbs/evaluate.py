@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from arabic_r1_jax import progress
+from arabic_r1_jax import artifacts, progress
 from arabic_r1_jax.verbs.verb import Options, Parser, Verb, count, load, model_options
 
 
@@ -23,6 +23,7 @@ def _run(options: Options) -> dict:
     from arabic_r1_jax.data.questions import read_questions
     from arabic_r1_jax.eval.evaluate import evaluate
 
+    artifacts.check_free(options.out)  # before a large model is loaded
     questions = read_questions(options.data, options.limit)
     settings = {"batch": options.batch, "max_new_tokens": options.max_new_tokens}
     lm = load(options)

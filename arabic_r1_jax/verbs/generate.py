@@ -1,5 +1,6 @@
 """`arabic-r1 generate`: prompts in a file to completions in a file, or a conversation."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,10 @@ def _check(options: Options) -> None:
         raise UsageError("name both --prompts and --out, or talk with --chat; see arabic-r1 generate --help")
     if options.out and options.out.exists():
         raise UserError(f"{options.out} already exists; remove it or name another output")
+    if options.out:  # or hours of generation would find no place
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(options.out.parent, os.W_OK):
+            raise UserError(f"{options.out.parent} cannot be written to; name another output")
 
 
 def _typed_lines() -> Iterator[str]:
