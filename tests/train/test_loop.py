@@ -153,6 +153,8 @@ def test_a_resumed_run_ends_where_the_uninterrupted_one_ends(cut, whole, setting
     assert len(lines(out)) == CUT
     assert artifacts.read_manifest(out) is None
     assert not (out / "adapter").exists()
+    with open(out / "metrics.jsonl", "a") as log:
+        log.write('{"step": 6, "lo')  # what a kill in the middle of a line leaves
     with watching() as seen:
         train(settings(), out, resume=True)
     assert_same_run(out, whole.out)
@@ -207,6 +209,14 @@ def test_a_killed_run_resumes_as_if_nothing_had_happened(whole, settings, tmp_pa
         train(settings(), out)
     train(settings(), out, resume=True)
     assert_same_run(out, whole.out)
+
+
+@pytest.mark.slow
+def test_a_run_cut_off_before_its_first_checkpoint_starts_again(whole, settings, tmp_path):
+    with pytest.raises(Cut):
+        train(settings(), tmp_path / "run", progress=cutter(1))
+    train(settings(), tmp_path / "run", resume=True)
+    assert_same_run(tmp_path / "run", whole.out)
 
 
 # ---- folders
