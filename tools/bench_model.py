@@ -2,8 +2,8 @@
 
     python tools/bench_model.py            # prints a table; about two minutes on 2 cores
 
-The model has the demo's shape (0.8M parameters, DeepSeek-V3 architecture) and random weights. Eight simulated devices
-share the same cores, so the second column shows what splitting the experts costs, not what it gains.
+The model has the shape of the demo's base (0.9M parameters, DeepSeek-V3 architecture) and random weights. Eight
+simulated devices share the same cores, so the second column shows what splitting the experts costs, not what it gains.
 """
 
 import time
@@ -15,43 +15,18 @@ import numpy as np
 from jax.sharding import Mesh
 
 from arabic_r1_jax import progress
+from arabic_r1_jax.checkpoint import hf
+from arabic_r1_jax.demo import BASE
 from arabic_r1_jax.infer.engine import generate_ids
 from arabic_r1_jax.infer.language_model import LanguageModel
 from arabic_r1_jax.model.config import ModelConfig
 from arabic_r1_jax.model.lora import LoraConfig
 from arabic_r1_jax.model.transformer import abstract_state, flat, init_adapter
 from arabic_r1_jax.parallel.mesh import make_mesh
+from arabic_r1_jax.train.losses import KINDS
 from arabic_r1_jax.train.optimizer import make_optimizer
 from arabic_r1_jax.train.step import Adapted, init_state, make_step, place_batch
 
-CONFIG = {
-    "model_type": "deepseek_v3",
-    "vocab_size": 640,
-    "hidden_size": 128,
-    "intermediate_size": 256,
-    "moe_intermediate_size": 32,
-    "num_hidden_layers": 4,
-    "num_attention_heads": 4,
-    "n_shared_experts": 1,
-    "n_routed_experts": 8,
-    "num_experts_per_tok": 2,
-    "n_group": 1,
-    "topk_group": 1,
-    "norm_topk_prob": True,
-    "routed_scaling_factor": 1.0,
-    "first_k_dense_replace": 1,
-    "q_lora_rank": 64,
-    "kv_lora_rank": 48,
-    "qk_nope_head_dim": 16,
-    "qk_rope_head_dim": 16,
-    "v_head_dim": 32,
-    "rms_norm_eps": 1e-6,
-    "rope_theta": 100.0,
-    "max_position_embeddings": 512,
-    "tie_word_embeddings": False,
-    "bos_token_id": 0,
-    "eos_token_id": 1,
-}
 LORA = LoraConfig(16, 32.0, ("attention", "shared", "dense", "experts"), 4)
 ROWS, TOKENS, NEW, REPEATS = 16, 224, 64, 5
 
@@ -68,15 +43,15 @@ def train_speed(lm: LanguageModel) -> float:
     """Tokens a second of the LoRA step on full rows."""
     optimizer, _ = make_optimizer(100, 1e-3, 0, 0.0, 1.0)
     state = init_state(init_adapter(jax.random.key(0), lm.config, LORA, lm.mesh), optimizer, lm.mesh)
-    phases = dict.fromkeys(("analysis", "elimination", "check", "synthesis", "final"), 1.0)
-    step = make_step(Adapted.of(lm.config, LORA, lm.mesh, jnp.float32), optimizer, phases, state)
+    weights = dict.fromkeys(KINDS[1:], 1.0)
+    step = make_step(Adapted.of(lm.config, LORA, lm.mesh, jnp.float32), optimizer, weights, state)
     ids = np.random.default_rng(1).integers(2, lm.config.vocab_size, (ROWS, TOKENS), np.int32)
     batch = {
         "tokens": ids,
         "targets": np.roll(ids, -1, axis=1),
         "segment_ids": np.ones_like(ids),
         "positions": np.broadcast_to(np.arange(TOKENS, dtype=np.int32), ids.shape),
-        "phase": np.full_like(ids, 6, dtype=np.int8),
+        "phase": np.full_like(ids, KINDS.index("other"), dtype=np.int8),
     }
     placed, frozen = place_batch(batch, lm.mesh), flat(lm.state)
 
@@ -107,7 +82,7 @@ def fastest(work: Callable[[], object]) -> float:
 
 def main() -> None:
     jax.config.update("jax_num_cpu_devices", 8)
-    cfg = ModelConfig.from_hf(CONFIG, "bench_model.py")
+    cfg = ModelConfig.from_hf(hf.read_config(BASE))
     models = {n: model_on(make_mesh(devices=jax.devices()[:n]), cfg) for n in (1, 8)}
     rows = [
         (name, *(f"{speed(lm):,.0f}" for lm in models.values()))
