@@ -35,9 +35,9 @@ def _target(dtype: str | None) -> np.dtype | None:
 def hf_to_orbax(src: Path, dst: Path, dtype: str = "stored", progress: hf.Progress | None = None) -> None:
     """Convert a Hugging Face folder into an Orbax folder (`checkpoint.orbax` describes it).
 
-    dtype: "stored" changes no bit; "bf16" and "float32" cast every weight (the router's to no less
-    than it was). Raises `UserError` for a
-    source that is damaged, unsupported or contradicts its config.json, and for a destination that exists.
+    dtype: "stored" changes no bit; "bf16" and "float32" cast every weight (the router's to no less than it was).
+    Raises `UserError` for a source that is damaged, unsupported or contradicts its config.json, and for a destination
+    that exists.
     """
     src, dst, cast = Path(src), Path(dst), _target(dtype)
     if kind(src) == orbax.KIND:

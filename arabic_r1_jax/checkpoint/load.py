@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from arabic_r1_jax.checkpoint import hf, orbax, peft, weight_map
 from arabic_r1_jax.checkpoint.shards import Spec
 from arabic_r1_jax.checkpoint.source import base_sha, kind, open_folder
-from arabic_r1_jax.data.tokenizers import load_tokenizer
+from arabic_r1_jax.data.tokenizers import Tokenizer, load_tokenizer
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.infer.language_model import LanguageModel
 from arabic_r1_jax.model.config import ModelConfig
@@ -38,7 +38,7 @@ def load(
     path: a Hugging Face or an Orbax folder. dtype: what it computes in, "bf16" or "float32" (or the JAX dtype);
     None: bfloat16 when the weights are, else float32. Weights wider than that are narrowed, the router's excepted;
     narrower ones stay as stored. mesh: where it lies, by default one device. Raises `UserError` for a folder that is
-    missing, damaged or unsupported, and for an adapter of another base.
+    missing, damaged or unsupported, and for an adapter or a tokenizer of another model.
     """
     path = Path(path)
     mesh = mesh if mesh is not None else make_mesh(devices=jax.devices()[:1])
@@ -54,13 +54,25 @@ def load(
     lora, factors = None, {}
     if adapter is not None:
         lora, factors = peft.load_adapter(Path(adapter), cfg, base_sha(path))
+    tokenizer = _tokenizer(path, cfg)
     graph, state = abstract_state(cfg, lora, mesh, compute)
     shapes = flat(state)
     like = _like(shapes, stored, compute)
     arrays = orbax.restore(path, like) if kind(path) == orbax.KIND else place(source, cfg, like)
     arrays.update({name: jax.device_put(factor, shapes[name].sharding) for name, factor in factors.items()})
     weights = unflat(state, arrays)
-    return LanguageModel(cfg, graph, weights, mesh, compute, tokenizer=load_tokenizer(path), source=path, lora=lora)
+    return LanguageModel(cfg, graph, weights, mesh, compute, tokenizer=tokenizer, source=path, lora=lora)
+
+
+def _tokenizer(path: Path, cfg: ModelConfig) -> Tokenizer | None:
+    """The folder's tokenizer; one with more pieces than the model has rows is another model's."""
+    tokenizer = load_tokenizer(path)
+    if tokenizer and tokenizer.vocab_size > cfg.vocab_size:
+        raise UserError(
+            f"{tokenizer.path} has {tokenizer.vocab_size:,} pieces, but the model's vocab_size is {cfg.vocab_size:,}; "
+            "put the model's own tokenizer there"
+        )
+    return tokenizer
 
 
 def _compute_dtype(dtype: str | jnp.dtype | None, stored: Mapping[str, Spec]) -> np.dtype:

@@ -186,11 +186,15 @@ def score(lm: LanguageModel, items: Sequence[Item], *, batch: int = 64, progress
     """Sum of log p(continuation | context), natural logarithm: one list per item, one float per continuation.
 
     A row of the model is run for each continuation of several ids, and a single one for all of an item's
-    continuations of one id. Raises `UserError` for an empty context or continuation.
+    continuations of one id. Raises `UserError` for an empty context or continuation, ids outside the vocabulary, and
+    more tokens than the model has positions.
     """
     rows = [row for i, item in enumerate(items) for row in _score_rows(i, *item)]
+    limit = lm.config.max_position_embeddings
     for row in rows:
         lm.check_ids([*row.ids, *(token for _, token in row.picks)], f"item {row.item}")
+        if len(row.ids) > limit:
+            raise UserError(f"item {row.item} has {len(row.ids)} tokens, but the model has {limit} positions")
     scores = [[0.0] * len(continuations) for _, continuations in items]
     for done, places in enumerate(_batches([len(row.ids) for row in rows], batch), 1):
         for place, sums in zip(places, _score_batch(lm, [rows[p] for p in places], batch, len(rows)), strict=True):

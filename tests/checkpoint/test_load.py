@@ -1,5 +1,7 @@
 """From a folder to a model on a mesh: every bit in its place, and an adapted model that equals the merged one."""
 
+import shutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -134,6 +136,13 @@ def test_a_folder_that_is_no_model_is_refused_by_what_it_is(adapted, tmp_path):
     }.items():
         with pytest.raises(UserError, match=message):
             load(folder)
+
+
+def test_a_tokenizer_of_another_model_is_refused(make_hf, phrase_tokenizer):
+    folder = make_hf()  # a vocabulary of 40
+    shutil.copy(phrase_tokenizer / "tokenizer.model", folder)
+    with pytest.raises(UserError, match=r"tokenizer\.model has 640 pieces, but the model's vocab_size is 40"):
+        load(folder)
 
 
 def test_an_unknown_dtype_is_refused(make_hf):

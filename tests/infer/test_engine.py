@@ -149,6 +149,19 @@ def test_nothing_can_be_scored_without_a_context_or_a_continuation(lm, item):
         score(lm, [item])
 
 
+@pytest.mark.parametrize(
+    "item, message",
+    [
+        (([5] * 257, [[6]]), "item 1 has 257 tokens, but the model has 256 positions"),
+        (([5, 61], [[6]]), "item 1: token 61 is outside"),
+        (([5], [[6], [6, 61]]), "item 1: token 61 is outside"),
+    ],
+)
+def test_what_the_model_has_no_place_for_is_not_scored(lm, item, message):
+    with pytest.raises(UserError, match=message):
+        score(lm, [([5], [[6]]), item])
+
+
 def test_few_widths_are_compiled():
     assert [bucket(n) for n in (1, 16, 17, 24, 25, 33, 49, 65, 97, 150)] == [16, 16, 24, 24, 32, 48, 64, 96, 128, 192]
     assert len({bucket(n) for n in range(1, 4097)}) <= 18
