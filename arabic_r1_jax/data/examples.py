@@ -18,6 +18,7 @@ import numpy as np
 
 from arabic_r1_jax.data.jsonl import read_jsonl
 from arabic_r1_jax.data.prompts import question_prompt
+from arabic_r1_jax.data.questions import language
 from arabic_r1_jax.data.tokenizers import END_THINK, THINK, Tokenizer, chat_prompt
 from arabic_r1_jax.distill import phases
 from arabic_r1_jax.distill.record import Record, parse_record
@@ -63,7 +64,7 @@ def _tags(row: dict, category: str, text: str, where: str) -> dict[str, str]:
     latin = sum("a" <= letter <= "z" for letter in start)
     return {
         "id": str(row.get("id", where)),
-        "lang": _text(row, "lang", "en" if latin > arabic else "ar", where),
+        "lang": language(_text(row, "lang", "en" if latin > arabic else "ar", where)),
         "category": _text(row, "category", category, where),
         "where": where,
     }

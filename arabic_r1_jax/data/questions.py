@@ -10,6 +10,7 @@ with optional `context` (a passage or a list of them), `subject`, `lang`, `varie
 and `level`. Other keys are left to their readers (`completion` of a record, say).
 """
 
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -48,6 +49,11 @@ class Question:
         """
         values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
         return {name: value for name, (value, default) in values.items() if value != default}
+
+
+def language(tag: str) -> str:
+    """The language that a tag names however it is written: "ar", "AR" and "ar-EG" are Arabic."""
+    return re.split("[-_]", tag.lower(), maxsplit=1)[0] or tag
 
 
 def labels(question: Question) -> tuple[str, ...]:
@@ -144,7 +150,7 @@ def parse_question(row: dict, where: str) -> Question:
         options=options,
         answer=answer,
         context=_context(row, where),
-        lang=_optional(row, "lang", str, where) or "ar",
+        lang=language(_optional(row, "lang", str, where) or "ar"),
         value_laden=bool(_optional(row, "value_laden", bool, where)),
         form=form,
         **fields,

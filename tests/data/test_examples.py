@@ -51,6 +51,7 @@ def test_a_document_is_trained_whole(request, name):
 def test_the_language_of_a_document_is_that_of_its_letters(sentencepiece, text, lang):
     assert from_document({"text": text}, sentencepiece).lang == lang
     assert from_document({"text": text, "lang": "fr"}, sentencepiece).lang == "fr"
+    assert from_document({"text": text, "lang": "AR-eg"}, sentencepiece).lang == "ar"
 
 
 @TOKENIZERS

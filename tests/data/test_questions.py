@@ -37,6 +37,11 @@ def test_an_english_question_has_latin_labels():
     assert labels(parse_question({**PLAIN, "lang": "en"}, "here")) == ("A", "B", "C")
 
 
+@pytest.mark.parametrize("tag, lang", [("AR", "ar"), ("ar-EG", "ar"), ("en_US", "en"), ("fr", "fr"), (None, "ar")])
+def test_a_language_is_known_however_its_tag_is_written(tag, lang):
+    assert parse_question({**PLAIN, "lang": tag}, "here").lang == lang
+
+
 def test_labels_follow_the_abjad_order_up_to_eight():
     question = parse_question({**PLAIN, "options": list("abcdefgh")}, "here")
     assert labels(question) == tuple("أ ب ج د هـ و ز ح".split())
