@@ -260,6 +260,20 @@ def test_a_finished_run_is_not_run_again(whole, settings, files):
     assert files(whole.out) == before
 
 
+def test_a_whole_run_is_left_as_it_is(whole, settings, files):
+    before = files(whole.out)
+    assert train(settings(), whole.out, resume=True) == whole.summary
+    assert files(whole.out) == before
+
+
+def test_a_run_on_a_base_that_is_no_number_stops_before_anything_is_kept(make_base, settings, tmp_path):
+    base = make_base(weights=lambda name, shape: np.full(shape, np.nan if name == "lm_head.weight" else 1.0))
+    with pytest.raises(UserError, match="loss is nan at step 1"):
+        train(settings(model__path=str(base)), tmp_path / "run")
+    assert lines(tmp_path / "run") == []
+    assert not [path for path in (tmp_path / "run").iterdir() if path.name in ("adapter", "manifest.json")]
+
+
 def test_a_folder_with_something_else_is_refused(settings, tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
     for resume in (False, True):
