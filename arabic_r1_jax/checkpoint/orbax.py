@@ -48,6 +48,9 @@ def read_manifest(folder: Path) -> dict:
     manifest = artifacts.read_manifest(folder)
     if manifest is None or manifest.get("kind") != KIND:
         raise UserError(f"{folder} is not a finished Orbax checkpoint of this program (manifest.json of kind {KIND!r})")
+    for key in ("params", "files", "base_sha"):
+        if not manifest.get(key):
+            raise UserError(f'{folder / artifacts.MANIFEST} has no "{key}"; it is damaged, convert again')
     for name, size in manifest["files"].items():
         path = folder / name
         if not path.is_file():

@@ -155,3 +155,8 @@ def test_a_damaged_orbax_folder_is_refused(make_hf, tmp_path):
     (tmp_path / "orbax" / orbax.PARAMS / "_METADATA").unlink()
     with pytest.raises(UserError, match="_METADATA is missing"):
         load(tmp_path / "orbax")
+    manifest = artifacts.read_json(tmp_path / "orbax" / artifacts.MANIFEST)
+    for key in ("params", "files", "base_sha"):
+        artifacts.write_json(tmp_path / "orbax" / artifacts.MANIFEST, {**manifest, key: None})
+        with pytest.raises(UserError, match=f'manifest.json has no "{key}"'):
+            load(tmp_path / "orbax")
