@@ -72,17 +72,18 @@ def bar(description: str, total: float | None = None, stream: TextIO | None = No
 
 @contextlib.contextmanager
 def _lines(description: str, total: float | None, stream: TextIO) -> Iterator[Bar]:
-    last = time.monotonic()
+    last, told = time.monotonic(), None  # when a line was printed, and how much was done then
 
     def show(update: Bar) -> None:
-        nonlocal last
+        nonlocal last, told
         if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
-            last = time.monotonic()
+            last, told = time.monotonic(), update.done
             print(update.line(), file=stream, flush=True)
 
     update = Bar(description, total, show)
     yield update
-    print(update.line(), file=stream, flush=True)
+    if update.done != told:
+        print(update.line(), file=stream, flush=True)
 
 
 @contextlib.contextmanager
