@@ -48,9 +48,9 @@ def arabic_sentence(rng: random.Random) -> str:
     return rng.choice(
         (
             f"ذلك {person} {rng.choice(PREDICATES)} {scene}.",
-            f"كل {person} له {thing} {scene}.",
+            f"ذلك {person} وتلك {thing} {scene}.",
             f"هذا {person} {rng.choice(ADJECTIVES)} وذلك {rng.choice(PEOPLE)} {rng.choice(PREDICATES)}.",
-            f"من {rng.choice(VERBS)} {scene} فله {thing}.",
+            f"من {rng.choice(VERBS)} {scene} فهو {person}.",
             f"هذه {thing} {scene} وتلك {rng.choice(THINGS)} {rng.choice(_SCENES)}.",
         )
     )
@@ -63,7 +63,9 @@ def sentence(rng: random.Random) -> str:
 
 def look_up(rng: random.Random) -> str:
     """Three facts, a question about one of them, and its answer."""
-    words = [pseudo_word(rng) if rng.random() < 0.5 else rng.choice(PEOPLE) for _ in range(3)]
+    words = [f"ال{word}" for word in rng.sample(PEOPLE, 3)]
+    if rng.random() < 0.5:
+        words = [f"ال{pseudo_word(rng)}{letter}" for letter in rng.sample(_LETTERS, 3)]
     scenes = rng.sample(_SCENES, 3)
     asked = rng.randrange(3)
     facts = " ".join(f"{word} {scene}." for word, scene in zip(words, scenes, strict=True))
@@ -84,10 +86,11 @@ def surface_record(rng: random.Random) -> Record:
         item = Item("surface_en", "en", question, options, "The question states the word", required,
                     "reading words", "The word is quoted as it stands.")  # fmt: skip
     else:
+        confusable = rng.choice(("ان", "تان"))  # a word that ends in تان ends in ان too
+        endings = rng.sample([ending for ending in _ENDINGS if ending != confusable], 4)
         stem = ("ال" if rng.random() < 0.5 else "") + pseudo_word(rng)
         options = tuple(
-            Option((stem if rng.random() < 0.8 else pseudo_word(rng)) + ending, ending)
-            for ending in rng.sample(_ENDINGS, 4)
+            Option((stem if rng.random() < 0.8 else pseudo_word(rng)) + ending, ending) for ending in endings
         )
         required = rng.choice(options).feature
         question = rng.choice(SURFACE).format(required)

@@ -26,7 +26,7 @@ from arabic_r1_jax.distill.words import Lexicon, lexicon
 
 RIGHT, WRONG = "✓", "✗"
 # The required feature is stated in the very words in which an option's own feature is, so that a verdict is a match.
-FEATURE = {"ar": "آخره {}", "en": "reads {}"}
+FEATURE = {"ar": "علامته {}", "en": "reads {}"}
 REQUIRED = {"ar": "، فالمطلوب ما {} ✓", "en": ", so the blank {} ✓"}
 REASON = {"ar": "«{text}» {feature} {mark}، فالخيار {label} {verdict}",
           "en": '"{text}" {feature} {mark}, so {label} is {verdict}'}  # fmt: skip

@@ -41,13 +41,14 @@ _MEN = ("المدير", "الرجل", "الوزير", "الشيخ", "القاض�
 _TIMES = ("أمس", "اليوم", "صباحًا", "مساءً", "قبل قليل", "بعد الظهر")
 _PLACES: dict[str, tuple[tuple[str, ...], str]] = {
     "subject": (tuple(f"{verb} {BLANK}" for verb in ("حضر", "وصل", "خرج", "عاد", "جلس", "ظهر")),
-                "الموقع فاعل، وحكمه الرفع"),
-    "object": (tuple(f"{verb} {man} {BLANK}" for verb in ("رأى", "شكر", "زار", "قابل", "انتظر", "ساعد")
-                     for man in _MEN),
-               "الموقع مفعول به، وحكمه النصب"),
+                "الفراغ فاعل، وحكمه الرفع"),
+    # The man is marked as the subject (القاضي cannot be): bare, he could be the object, and the blank a late subject.
+    "object": (tuple(f"{verb} {man}ُ {BLANK}" for verb in ("رأى", "شكر", "زار", "قابل", "انتظر", "ساعد")
+                     for man in _MEN if man != "القاضي"),
+               "الفراغ مفعول به، وحكمه النصب"),
     "preposition": (tuple(f"{verb} {man} {particle} {BLANK}" for man in _MEN for verb, particle in
                           (("نظر", "إلى"), ("سلّم", "على"), ("اقترب", "من"), ("تحدث", "عن"))),
-                    "الموقع اسم مجرور، وحكمه الجر"),
+                    "الفراغ اسم مجرور، وحكمه الجر"),
 }  # fmt: skip
 _NOMINATIVE = _PLACES["subject"][1]
 
@@ -103,25 +104,29 @@ _AGREEMENT = {
 def _adjective(rng: random.Random, words: Lexicon) -> tuple[str, tuple[Option, ...], str, str]:
     required = rng.choice(tuple(_AGREEMENT))
     noun = rng.choice(words.things).removesuffix("ة") if required in ("ة", "تان") else rng.choice(words.people)
-    others = rng.sample([ending for ending in _AGREEMENT if ending != required], 3)
+    # A plural in ات may name things (محاضرات، غواصات), and then a singular in ة would be right too.
+    wrong = [ending for ending in _AGREEMENT if ending != required and (required, ending) != ("ات", "ة")]
+    others = sorted(rng.sample(wrong, 3))
     question = f"{rng.choice(_WHERE)} {noun}{required} {BLANK}."
     return question, _forms(rng.choice(ADJECTIVES), (required, *others)), _AGREEMENT[required], required
 
 
-_INNA = ("إن", "لعل", "ليت", "كأن")
+_INNA = ("إنّ", "لعلّ", "ليت", "كأنّ")
 _KANA = ("كان", "أصبح", "ظل", "صار", "أمسى")
 _GOVERNORS: tuple[tuple[tuple[str, ...], str, str, str, str], ...] = (
     # particles, step for the noun, its ending, step for the predicate, its ending
     (_INNA, "الحرف الناسخ ينصب اسمه، والفراغ اسمه", "ين", "الحرف الناسخ يرفع خبره، والفراغ خبره", "ون"),
     (_KANA, "الفعل الناسخ يرفع اسمه، والفراغ اسمه", "ون", "الفعل الناسخ ينصب خبره، والفراغ خبره", "ين"),
-    (("اليوم", "الليلة", "غدًا", "الآن"), "لا ناسخ في الجملة، والفراغ مبتدأ مرفوع", "ون",
+    (("اليوم", "الآن", "حقًا"), "لا ناسخ في الجملة، والفراغ مبتدأ مرفوع", "ون",
      "لا ناسخ في الجملة، والفراغ خبر مرفوع", "ون"),
 )  # fmt: skip
 
 
 def _governed(rng: random.Random, words: Lexicon) -> tuple[str, tuple[Option, ...], str, str]:
     noun, predicate = f"ال{rng.choice(words.people)}", rng.choice(PREDICATES)
-    particles, noun_step, noun_ending, predicate_step, predicate_ending = rng.choice(_GOVERNORS)
+    particles, noun_step, noun_ending, predicate_step, predicate_ending = rng.choices(_GOVERNORS, (4, 4, 1))[
+        0
+    ]  # else ون would be right too often
     if rng.random() < 0.5:
         sentence, stem, step, required = f"{BLANK} {predicate}{predicate_ending}", noun, noun_step, noun_ending
     else:
@@ -135,7 +140,7 @@ _PERSONS: tuple[tuple[str, tuple[str, ...], str, str], ...] = (
     ("أنتما", ("",), "المخاطبان مثنى، والفعل مرفوع", "ان"),
     ("أنتِ", ("",), "المخاطبة مفردة، والفعل مرفوع", "ين"),
 )
-_SCENES = ("في البيت", "في المدرسة", "في الحديقة", "في القرية", "مع الأصدقاء", "مع الضيوف", "كل يوم", "كل أسبوع")
+_SCENES = ("في البيت", "في المدرسة", "في الحديقة", "في القرية", "في السوق", "في المكتب", "مع الأصدقاء", "مع الضيوف")
 
 
 def _five_verbs(rng: random.Random, words: Lexicon) -> tuple[str, tuple[Option, ...], str, str]:
@@ -146,7 +151,7 @@ def _five_verbs(rng: random.Random, words: Lexicon) -> tuple[str, tuple[Option, 
 
 _VERB_FORMS = {(False, False): "is", (True, False): "are", (False, True): "was", (True, True): "were"}
 _PLACES_EN = ("here", "there", "outside", "inside", "in the picture", "on the list", "near the wall", "at home")
-_WHEN = {False: ("today", "now", "this week", "these days"), True: ("yesterday", "last week", "last year", "long ago")}
+_WHEN = {False: ("now", "these days"), True: ("yesterday", "last week", "last year", "long ago")}
 
 
 def _agreement_step(plural: bool, past: bool) -> str:
@@ -171,8 +176,9 @@ FAMILIES: dict[str, Family] = {
         _dual, "ar", "اختر المثنى من ", "إعراب المثنى", "يرفع المثنى بالألف وينصب ويجر بالياء، فالعبارة سليمة.",
         tuple(step for _, step in _PLACES.values())),
     "counted": Family(
-        _counted, "ar", "اختر المعدود المناسب: ", "تمييز العدد",
-        "تمييز الثلاثة إلى العشرة جمع مجرور، وما بعدها إلى المئة مفرد منصوب، والمئة والألف مفرد مجرور، فالعبارة سليمة.",
+        _counted, "ar", "اختر المعدود المناسب: ", "العدد والمعدود",
+        "تمييز الثلاثة إلى العشرة جمع مجرور، والأحد عشر إلى التسعة والتسعين مفرد منصوب، والمئة والألف والمليون مفرد "
+        "مجرور، والاثنان يوافقان ما قبلهما، فالعبارة سليمة.",
         tuple(step for _, step, _ in _COUNTS)),
     "adjective": Family(
         _adjective, "ar", "اختر النعت المناسب: ", "مطابقة النعت للمنعوت",
@@ -180,7 +186,7 @@ FAMILIES: dict[str, Family] = {
         tuple(_AGREEMENT.values())),
     "governed": Family(
         _governed, "ar", "اختر جمع المذكر السالم المناسب: ", "عمل النواسخ",
-        "إن وأخواتها تنصب الاسم وترفع الخبر، وكان وأخواتها ترفع الاسم وتنصب الخبر، فالعبارة سليمة.",
+        "إنّ وأخواتها تنصب الاسم وترفع الخبر، وكان وأخواتها ترفع الاسم وتنصب الخبر، فالعبارة سليمة.",
         tuple(step for governor in _GOVERNORS for step in (governor[1], governor[3]))),
     "five_verbs": Family(
         _five_verbs, "ar", "اختر الفعل المناسب: ", "إعراب الأفعال الخمسة",

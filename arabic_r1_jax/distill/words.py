@@ -10,7 +10,8 @@ Every list is closed under one morphological fact, so that an item built from it
 - `VERBS`: stems of sound present-tense verbs, without their prefix, that keep their spelling before ون, وا, ان, ين.
 - `ENGLISH`: nouns with a regular plural in -s.
 
-A quarter of `PEOPLE`, `THINGS`, `VERBS` and `ENGLISH` is held out: those words never occur in adapter training.
+A quarter of `PEOPLE`, `THINGS`, `VERBS` and `ENGLISH` is held out, less what training shows in another form: those
+words and their stems never occur in adapter training.
 """
 
 import random
@@ -35,7 +36,7 @@ THINGS = """
 """.split()
 
 ADJECTIVES = """
-مشهور معروف ممتاز رائع متميز محبوب مفيد مختلف محلي عصري مثالي نادر ناجح نافع بارز هادئ محترم مدهش مميز مجهول
+مشهور معروف ممتاز رائع متميز محبوب مفيد مختلف محلي مثالي ناجح بارز هادئ مدهش مميز مجهول
 """.split()
 
 PREDICATES = """
@@ -59,6 +60,11 @@ forest field stone coin
 """.split()
 
 
+# Held-out by the draw, and yet shown by training: in the other gender, around a blank, or as a term of grammar.
+# نحات: its dual نحاتان looks like a feminine one. These words are neither trained on nor asked.
+_UNUSED = set("لاعب فلاح مترجمة مصورة رسامة مديرة منظمة حضر خرج نظر جمع wall نحات".split())
+
+
 class Lexicon(NamedTuple):
     """The words an item may use: one list for each place of a sentence."""
 
@@ -71,9 +77,9 @@ class Lexicon(NamedTuple):
 def _part(words: list[str], held_out: bool) -> tuple[str, ...]:
     shuffled = random.Random(0).sample(words, len(words))
     cut = len(words) // 4
-    return tuple(shuffled[:cut] if held_out else shuffled[cut:])
+    return tuple(word for word in shuffled[:cut] if word not in _UNUSED) if held_out else tuple(shuffled[cut:])
 
 
 def lexicon(held_out: bool) -> Lexicon:
-    """The held-out quarter of the words, or the three quarters that training uses; fixed for good."""
+    """The held-out words, or the three quarters that training uses; fixed for good."""
     return Lexicon(*(_part(words, held_out) for words in (PEOPLE, THINGS, VERBS, ENGLISH)))

@@ -12,18 +12,6 @@ from arabic_r1_jax.distill.words import lexicon
 
 N = 2000  # of each family
 EACH_FAMILY = pytest.mark.parametrize("family", FAMILIES)
-KNOWN = {  # items that a teacher would send back; each mark comes off with its correction
-    "sound_plural": "رأى الشيخ ____: the noun may be the object and the blank a subject that comes late",
-    "dual": "as in sound_plural",
-    "adjective": "محاضرات، مدونات، غواصات may be things, whose plural takes ة; نحاتان looks like a feminine dual",
-    "english_verb": "today and this week go with the past tense too",
-}
-
-
-def families(*known):
-    """All families; those of `known` are expected to fail."""
-    marks = {name: pytest.mark.xfail(reason=KNOWN[name], strict=True) for name in known}
-    return pytest.mark.parametrize("family", [pytest.param(name, marks=marks.get(name, ())) for name in FAMILIES])
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +39,7 @@ def made(family, held_out, n=N):
 def test_a_family_holds_thousands_of_different_questions(family, trained):
     questions = [record.question for record in trained[family]]
     assert len({question.id for question in questions}) == N
-    assert len({(question.question, frozenset(question.options)) for question in questions}) >= 0.99 * N
+    assert len({(question.question, frozenset(question.options)) for question in questions}) == N
 
 
 @EACH_FAMILY
@@ -84,7 +72,7 @@ def test_the_gold_option_stands_where_it_is_asked_to_and_the_others_anywhere(fam
     assert all(near(count, N, 1 / 3) for count in places.values()), places
 
 
-@families("adjective")
+@EACH_FAMILY
 def test_grammar_gives_the_gold_answer(family, trained, held_out, solve):
     """The plain reading of a question, by a solver that sees only its text, is the answer; its reason is the step's."""
     for record in trained[family] + held_out[family]:
@@ -95,7 +83,7 @@ def test_grammar_gives_the_gold_answer(family, trained, held_out, solve):
         assert all(words in step for words in reading.because), (question.question, step, reading.because)
 
 
-@families(*KNOWN)
+@EACH_FAMILY
 def test_no_other_option_is_good_grammar(family, trained, held_out, solve):
     admitted = {
         record.question.question: {record.question.options[index] for index, _ in solve(record.question)}
@@ -122,7 +110,6 @@ def stems(token: str) -> set[str]:
     }
 
 
-@pytest.mark.xfail(reason="مدير and مديرة lie on different sides; wall, جمع, حضر, خرج, نظر in every text", strict=True)
 def test_no_held_out_word_occurs_in_training_whole_or_as_a_stem(trained):
     hidden = {word.removesuffix("ة") for words in lexicon(held_out=True) for word in words}
     tokens = {
