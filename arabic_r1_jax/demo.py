@@ -1,4 +1,4 @@
-"""`arabic-r1 demo`: every part of the package once, on a model of 0.8M parameters and 8 simulated devices.
+"""`arabic-r1 demo`: every part of the package once, on a model of 0.9M parameters and 8 simulated devices.
 
     base (Hugging Face) -> convert -> evaluate -> train on a bilingual mixture -> evaluate -> merge (Hugging Face)
 

@@ -141,7 +141,9 @@ def make_base(phrase_tokenizer, tmp_path_factory):
 
     def make(dtype="float32", weights=None):
         folder, draw = tmp_path_factory.mktemp("base") / "hf", np.random.default_rng(0)
-        weights = weights or (lambda name, shape: draw.normal(0, 0.3, shape) + ("norm" in name))
+        weights = weights or (
+            lambda name, shape: draw.normal(0, 0.03 if "bias" in name else 0.3, shape) + ("norm" in name)
+        )
         kept = np.dtype({"float32": np.float32, "bfloat16": ml_dtypes.bfloat16}[dtype])
         tensors = {
             name: np.asarray(weights(name, entry.part)).astype(np.float32 if name.endswith("bias") else kept)

@@ -3,7 +3,7 @@
     python tools/make_demo_base.py --work runs/base                     # all of it; resumes what was cut off
     python tools/make_demo_base.py --work runs/base --steps 300         # a short trial, which will fail the gates
 
-A model of the DeepSeek-V3 architecture with 0.8M parameters learns script, copying, look-up and the answer form on
+A model of the DeepSeek-V3 architecture with 0.9M parameters learns script, copying, look-up and the answer form on
 texts made by `arabic_r1_jax.distill.base_corpus`, without ever seeing a rule of the curriculum. Matrices are trained
 by Muon, the rest by Adam; first short repeats alone, until copying works, then one mixture to the end. What did not
 work, so that nobody tries again: AdamW alone and a RoPE theta of 10,000 (no copying after ten minutes), a verdict

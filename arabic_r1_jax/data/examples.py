@@ -16,17 +16,17 @@ from pathlib import Path
 
 import numpy as np
 
+from arabic_r1_jax.data.chat import read_messages, rendered
 from arabic_r1_jax.data.jsonl import read_jsonl
 from arabic_r1_jax.data.prompts import question_prompt
 from arabic_r1_jax.data.questions import language
-from arabic_r1_jax.data.tokenizers import END_THINK, THINK, Tokenizer, chat_prompt
+from arabic_r1_jax.data.tokenizers import Tokenizer, chat_prompt
 from arabic_r1_jax.distill import phases
 from arabic_r1_jax.distill.record import Record, parse_record
 from arabic_r1_jax.errors import UserError
 
 PHASES = ("analysis", "elimination", "check", "synthesis", "final")
 NO_LOSS, FINAL, OTHER = 0, PHASES.index("final") + 1, len(PHASES) + 1
-_ROLES = ("system", "user", "assistant")
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,49 +104,13 @@ def from_record(record: Record, tok: Tokenizer, category: str = "reasoning", whe
     return _example(parts, id=question.id, lang=question.lang, category=category, where=where)
 
 
-def _messages(row: dict, where: str) -> list[tuple[str, str]]:
-    messages = row["messages"]
-    if not isinstance(messages, list) or not messages:
-        raise UserError(f'{where}: "messages" must be a list of {{"role", "content"}} objects')
-    for number, message in enumerate(messages, 1):
-        if not isinstance(message, dict) or not isinstance(message.get("content"), str):
-            raise UserError(f'{where}: message {number} has no "content" string')
-        if message.get("role") not in _ROLES:
-            raise UserError(
-                f"{where}: the role of message {number} is {message.get('role')!r}; use {', '.join(_ROLES)}"
-            )
-        if message["role"] == "system" and number > 1:
-            raise UserError(f"{where}: message {number} is a system message; only the first may be one")
-    if not any(message["role"] == "assistant" and message["content"] for message in messages):
-        raise UserError(f"{where}: no assistant message with text to learn from")
-    return [(message["role"], message["content"]) for message in messages]
-
-
-def _assistant(content: str, last: bool, tok: Tokenizer) -> Iterator[tuple[list[int], int]]:
-    """An assistant turn as the template renders it: earlier turns lose their thoughts, `<think>` opens the last."""
-    if not last:
-        content = content.rpartition(END_THINK)[2]
-    opening = f"{THINK}\n"
-    if content.startswith(opening):  # the prompt brings it: no loss, tokenised apart
-        yield tok.encode(opening), NO_LOSS
-        content = content.removeprefix(opening)
-    yield [*tok.encode(content), tok.eos_id], OTHER
-
-
 def from_messages(row: dict, tok: Tokenizer, where: str = "messages") -> Example:
     """`{"messages"}` (optional first system message) in DeepSeek-R1's template; loss on assistant turns and `eos`."""
-    messages = _messages(row, where)
-    chat_prompt(tok, "")  # raises when the tokenizer has no chat pieces
-    parts = [([tok.bos_id], NO_LOSS)]
-    for number, (role, content) in enumerate(messages, 1):
-        if role == "system":
-            parts.append((tok.encode(content), NO_LOSS))
-        elif role == "user":
-            parts.append(([tok.user_id, *tok.encode(content)], NO_LOSS))
-        else:
-            parts.append(([tok.assistant_id], NO_LOSS))
-            parts += _assistant(content, number == len(messages), tok)
-    text = "".join(content for role, content in messages if role == "assistant")
+    turns = read_messages(row["messages"], where)
+    if not any(role == "assistant" and content for role, content in turns):
+        raise UserError(f"{where}: no assistant message with text to learn from")
+    parts = [(ids, OTHER if learnt else NO_LOSS) for ids, learnt in rendered(turns, tok)]
+    text = "".join(content for role, content in turns if role == "assistant")
     return _example(parts, **_tags(row, "dialogue", text, where))
 
 

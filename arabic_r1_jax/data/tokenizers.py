@@ -191,8 +191,12 @@ def chat_prompt(tok: Tokenizer, user_text: str, think: bool = True) -> list[int]
     for piece, i in needed:
         if i is None:
             raise UserError(f"{tok.path} has no piece {piece}, which a chat prompt needs; use an R1 or V3 tokenizer")
-    ids = [tok.bos_id, tok.user_id, *tok.encode(user_text), tok.assistant_id]
-    return [*ids, tok.think_id, *tok.encode("\n")] if think else ids
+    return [tok.bos_id, tok.user_id, *tok.encode(user_text), *assistant_opening(tok, think)]
+
+
+def assistant_opening(tok: Tokenizer, think: bool) -> list[int]:
+    """`<｜Assistant｜>`, and with `think` the opened think block and its newline."""
+    return [tok.assistant_id, tok.think_id, *tok.encode("\n")] if think else [tok.assistant_id]
 
 
 # The defaults of SentencePiece rewrite Arabic text (NFKC), cut diacritics off their letters (splitting by script), and

@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from arabic_r1_jax import artifacts
+from arabic_r1_jax.data.chat import messages_prompt
 from arabic_r1_jax.data.jsonl import read_jsonl
-from arabic_r1_jax.data.tokenizers import END_THINK, Tokenizer, chat_prompt
+from arabic_r1_jax.data.tokenizers import Tokenizer
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.infer.engine import Generation, generate_ids
 from arabic_r1_jax.infer.language_model import LanguageModel
-
-ROLES = ("system", "user", "assistant")
 
 
 def tokenizer_of(lm: LanguageModel) -> Tokenizer:
@@ -26,35 +25,6 @@ def tokenizer_of(lm: LanguageModel) -> Tokenizer:
     if lm.tokenizer is None:
         raise UserError(f"{lm.source} has no tokenizer.json or tokenizer.model; copy the model's own into it")
     return lm.tokenizer
-
-
-def messages_prompt(messages: object, tok: Tokenizer, where: str, think: bool = True) -> list[int]:
-    """Ids of a conversation up to the opening of the assistant's next turn.
-
-        <bos>system<｜User｜>...<｜Assistant｜>...<eos><｜User｜>...<｜Assistant｜><think>\\n
-
-    As in DeepSeek-R1's template, the system text has no mark of its own, and earlier answers lose their thoughts.
-    `think=False` leaves the think block unopened. Raises `UserError` that begins with `where`.
-    """
-    if not isinstance(messages, list) or not messages:
-        raise UserError(f'{where}: "messages" must be a list of {{"role", "content"}} objects')
-    ids = [tok.bos_id]
-    for number, message in enumerate(messages, 1):
-        role, content = (message.get("role"), message.get("content")) if isinstance(message, dict) else (None, None)
-        if role not in ROLES or not isinstance(content, str) or (role == "system" and number > 1):
-            raise UserError(
-                f'{where}: message {number} must have a "content" string and a "role" out of {", ".join(ROLES)}, '
-                "system only as the first"
-            )
-        if number == len(messages):
-            if role != "user":
-                raise UserError(f"{where}: the last message must be the user's, for the model answers it")
-            ids += chat_prompt(tok, content, think)[1:]
-        elif role == "assistant":
-            ids += [tok.assistant_id, *tok.encode(content.rpartition(END_THINK)[2]), tok.eos_id]
-        else:
-            ids += [tok.user_id] * (role == "user") + tok.encode(content)
-    return ids
 
 
 def read_prompts(path: Path, tok: Tokenizer, think: bool = True) -> tuple[list[object], list[list[int]]]:

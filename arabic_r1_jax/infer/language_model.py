@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -72,6 +73,7 @@ class LanguageModel:
             raise UserError(f"ids have shape {ids.shape}; they must be [batch, time]")
         self.check_ids(ids, "ids")
         segments = np.ones_like(ids) if segment_ids is None else np.asarray(segment_ids, np.int32)
+        chex.assert_equal_shape([ids, segments])
         positions = segment_positions(jnp.asarray(segments)) if positions is None else positions
         rows = (self.place(a) for a in (ids, segments, np.asarray(positions, np.int32)))
         return _logits(self.graph, self.mesh, self.dtype)(self.state, *rows)[: ids.shape[0]]

@@ -39,13 +39,16 @@ class Checkpoints:
         """
         abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like)
         steps = sorted(self._manager.all_steps(), reverse=True)
-        for step in steps:
+        for number, step in enumerate(steps):
             try:
                 args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract), data=ocp.args.JsonRestore())
                 found = self._manager.restore(step, args=args)
-                return found["state"], found["data"]["next_row"]
             except Exception as error:  # Orbax and TensorStore raise many kinds for a damaged folder
                 logging.getLogger(__name__).warning("checkpoint %d of %s is damaged: %s", step, self.folder, error)
+                continue
+            for damaged in steps[:number]:  # still listed, they would keep Orbax from saving these steps again
+                self._manager.delete(damaged)
+            return found["state"], found["data"]["next_row"]
         if steps:
             raise UserError(f"{self.folder}: none of the checkpoints {sorted(steps)} can be read; train anew elsewhere")
         return None

@@ -99,7 +99,11 @@ def claim(out: Path, cfg: RunConfig, sha: str, resume: bool) -> bool:
 
     Raises `UserError` when it is something else's. A corpus alone is no hindrance: `prepare` uses it if it fits.
     """
-    identity = {"config": json.loads(json.dumps(dataclasses.asdict(cfg))), "base_sha": sha}
+    config = json.loads(json.dumps(dataclasses.asdict(cfg)))
+    for free in ("model.path", "train.save_every"):  # the base is known by its hash
+        section, key = free.split(".")
+        del config[section][key]
+    identity = {"config": config, "base_sha": sha}
     identity |= {f"the content of {path}": artifacts.sha256(path) for path in data_files(cfg) if path.is_file()}
     recorded = out / RUN
     if not recorded.exists():
@@ -150,6 +154,10 @@ def prepare(cfg: RunConfig, out: Path) -> Run:
     files = data_files(cfg)
     if not files:
         raise UserError("data.records and data.documents are both empty; add --set data.records=FILE.jsonl")
+    if cfg.train.seq > base.config.max_position_embeddings:
+        raise UserError(
+            f"train.seq is {cfg.train.seq} and the model has {base.config.max_position_embeddings} positions; lower it"
+        )
     data = corpora.open(corpora.build(files, base.tokenizer, out / CORPUS))
     asked = shares(data.targets(), cfg.mixture.ar, cfg.mixture.categories)
     rows = cfg.train.steps * cfg.train.batch

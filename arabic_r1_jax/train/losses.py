@@ -6,6 +6,7 @@ loss of each phase for the log. Used by `train.step`.
 
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -30,6 +31,7 @@ def cross_entropy(logits: Array, targets: Array, phase: Array, weights: Array) -
     logits f32 [B, T, V]; targets i32 [B, T]; phase i8 [B, T], the kind of each target; weights f32 [kinds], the loss
     weight of a target of each kind (kind 0 must weigh 0).
     """
+    chex.assert_equal_shape([targets, phase])
     picked = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
     loss = jax.nn.logsumexp(logits, axis=-1) - picked
     kind = jax.nn.one_hot(phase, len(KINDS), dtype=jnp.float32)

@@ -4,7 +4,7 @@ import pytest
 
 from arabic_r1_jax.data.tokenizers import chat_prompt, load_tokenizer, train_sentencepiece
 from arabic_r1_jax.errors import UserError
-from arabic_r1_jax.infer.completions import messages_prompt, read_prompts
+from arabic_r1_jax.infer.completions import read_prompts
 
 LINES = ["حضر المعلمون ورأيت المعلمين والمعلمات.", "كتب الطالب الدرس ثم قرأه الطالب على المعلم."] * 4
 
@@ -18,45 +18,6 @@ def tok(tmp_path_factory):
 
 def turn(role, content):
     return {"role": role, "content": content}
-
-
-def test_one_question_is_the_chat_prompt_of_evaluation(tok):
-    assert messages_prompt([turn("user", "كم؟")], tok, "here") == chat_prompt(tok, "كم؟")
-    assert messages_prompt([turn("user", "كم؟")], tok, "here", think=False) == chat_prompt(tok, "كم؟", think=False)
-
-
-def test_a_conversation_is_rendered_as_deepseek_r1_does(tok):
-    turns = [
-        turn("system", "أجب."),
-        turn("user", "كم؟"),
-        turn("assistant", "<think>\nفكرة</think>\n\nسبعة"),
-        turn("user", "حقا؟"),
-    ]
-    opened = [tok.assistant_id, tok.think_id, *tok.encode("\n")]
-    assert messages_prompt(turns, tok, "here") == [
-        *[tok.bos_id, *tok.encode("أجب.")],
-        *[tok.user_id, *tok.encode("كم؟")],
-        *[tok.assistant_id, *tok.encode("\n\nسبعة"), tok.eos_id],
-        *[tok.user_id, *tok.encode("حقا؟"), *opened],
-    ]
-
-
-@pytest.mark.parametrize(
-    "messages, said",
-    [
-        ([], '"messages" must be a list'),
-        ("كم؟", '"messages" must be a list'),
-        (["كم؟"], "message 1 must have"),
-        ([{"role": "user"}], "message 1 must have"),
-        ([turn("tool", "x")], 'a "role" out of system, user, assistant'),
-        ([turn("user", "x"), turn("system", "y"), turn("user", "z")], "message 2 must have"),
-        ([turn("user", "x"), turn("assistant", "y")], "the last message must be the user's"),
-    ],
-)
-def test_messages_that_cannot_be_answered_are_refused(messages, said, tok):
-    with pytest.raises(UserError, match=r"^here: ") as caught:
-        messages_prompt(messages, tok, "here")
-    assert said in str(caught.value)
 
 
 def test_prompts_are_read_in_both_forms_and_named(tok, tmp_path):
