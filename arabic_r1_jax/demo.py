@@ -32,6 +32,7 @@ from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.eval.evaluate import evaluate
 from arabic_r1_jax.parallel.mesh import make_mesh
 from arabic_r1_jax.train.loop import METRICS, train
+from arabic_r1_jax.train.losses import KINDS
 
 BASE = Path(__file__).resolve().parent / "assets" / "demo_base"
 HELD_OUT = 60  # questions of each family
@@ -180,12 +181,13 @@ def _tokens(seen: dict[str, int], cfg: RunConfig) -> dict[str, dict]:
 
 
 def _loss_by_phase(metrics: Path, window: int = 20) -> dict[str, dict[str, float]]:
-    """Mean loss of each phase over the first and the last `window` steps."""
+    """Mean loss of each phase over the first and the last `window` steps that have it; "other" is plain text."""
     steps = [json.loads(line)["loss_by_phase"] for line in metrics.read_text(encoding="utf-8").splitlines()]
-    ends = {"first": steps[:window], "last": steps[-window:]}
+    losses = {phase: [step[phase] for step in steps if phase in step] for phase in KINDS}
     return {
-        phase: {end: float(np.mean([s[phase] for s in part if phase in s])) for end, part in ends.items()}
-        for phase in steps[-1]
+        phase: {"first": float(np.mean(values[:window])), "last": float(np.mean(values[-window:]))}
+        for phase, values in losses.items()
+        if values
     }
 
 
