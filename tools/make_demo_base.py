@@ -199,7 +199,7 @@ def make_optimizer(steps: int) -> optax.GradientTransformation:
     """Muon for the matrices [..., out, in], Adam for embedding, head, router and vectors."""
 
     def rate(peak: float) -> optax.Schedule:
-        return optax.warmup_cosine_decay_schedule(0.0, peak, WARMUP, steps, DECAY_TO * peak)
+        return optax.warmup_cosine_decay_schedule(0.0, peak, min(WARMUP, steps - 1), steps, DECAY_TO * peak)
 
     def kinds(weights: Mapping[str, object]) -> dict[str, MuonDimensionNumbers | None]:
         by_adam = ("norm.weight", ".bias", "embed.weight", "head.weight", "router.weight")
@@ -214,7 +214,7 @@ def make_step(cfg: ModelConfig, graph: nnx.GraphDef, like: nnx.State, optimizer:
 
     def loss(params, tokens, weights):
         net = nnx.merge(graph, unflat(like, params))
-        h, chosen = net.routed_hidden(tokens[:, :-1], dtype=jnp.float32, mesh=mesh)
+        h, chosen = net.hidden(tokens[:, :-1], dtype=jnp.float32, mesh=mesh)
         losses = optax.softmax_cross_entropy_with_integer_labels(net.logits(h), tokens[:, 1:])
         load = jax.nn.one_hot(chosen, cfg.n_routed_experts).mean((1, 2, 3))
         return (losses * weights[:, 1:]).sum() / weights[:, 1:].sum(), load

@@ -248,7 +248,7 @@ def _log_probabilities(graph: nnx.GraphDef, mesh: Mesh, dtype) -> jax.stages.Wra
 
     def program(state, ids, segments, place, token):
         model = nnx.merge(graph, state)
-        h = model.hidden(ids, segments, dtype=dtype, mesh=mesh)
+        h, _ = model.hidden(ids, segments, dtype=dtype, mesh=mesh)
         logits = model.logits(jnp.take_along_axis(h, place[..., None], axis=1), mesh)  # only where something is read
         chosen = jnp.take_along_axis(logits, token[..., None], axis=-1)[..., 0]
         return chosen - jax.nn.logsumexp(logits, axis=-1)

@@ -83,7 +83,8 @@ class Transformer(nnx.Module):
 
     def __call__(self, ids: Array, segment_ids=None, positions=None, *, dtype, mesh: Mesh) -> Array:
         """Logits float32 [B, T, V] for ids i32 [B, T]; arguments as `hidden`."""
-        return self.logits(self.hidden(ids, segment_ids, positions, dtype=dtype, mesh=mesh), mesh)
+        h, _ = self.hidden(ids, segment_ids, positions, dtype=dtype, mesh=mesh)
+        return self.logits(h, mesh)
 
     def hidden(
         self,
@@ -93,20 +94,10 @@ class Transformer(nnx.Module):
         *,
         dtype,
         mesh: Mesh,
-    ) -> Array:
-        """The normed last residual stream [B, T, D] in `dtype`, for ids i32 [B, T]; arguments as `routed_hidden`."""
-        return self.routed_hidden(ids, segment_ids, positions, dtype=dtype, mesh=mesh)[0]
-
-    def routed_hidden(
-        self,
-        ids: Array,
-        segment_ids: Array | None = None,
-        positions: Array | None = None,
-        *,
-        dtype,
-        mesh: Mesh,
     ) -> tuple[Array, Array | None]:
-        """`hidden`, and the experts that each mixture-of-experts layer chose, i32 [L, B, T, K].
+        """The normed last residual stream [B, T, D] in `dtype` for ids i32 [B, T], and the experts chosen on the way.
+
+        The experts are those of each mixture-of-experts layer, i32 [L, B, T, K]; None for a model without any.
 
         segment_ids i32 [B, T]: a token sees earlier tokens of its own segment only; 0 is padding; None is one segment.
         positions i32 [B, T]: None counts from 0 in every segment.

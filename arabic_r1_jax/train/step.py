@@ -53,7 +53,7 @@ class Adapted(NamedTuple):
     def logits(self, adapter: Arrays, frozen: Arrays, batch: Mapping[str, Array]) -> Array:
         """Logits f32 [B, T, V] of the batch's tokens."""
         net = nnx.merge(self.graph, unflat(self.adapter, adapter), unflat(self.frozen, frozen))
-        h = net.hidden(batch["tokens"], batch["segment_ids"], batch["positions"], dtype=self.dtype, mesh=self.mesh)
+        h, _ = net.hidden(batch["tokens"], batch["segment_ids"], batch["positions"], dtype=self.dtype, mesh=self.mesh)
         return net.logits(h, self.mesh)
 
 
