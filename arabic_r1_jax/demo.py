@@ -170,14 +170,13 @@ def _tokens(seen: dict[str, int], cfg: RunConfig) -> dict[str, dict]:
     sides = {"ar": cfg.mixture.ar, "en": 1 - cfg.mixture.ar}
     weights = cfg.mixture.categories
     total = sum(seen.values())
-    asked = {
-        name: sides[name[:2]] * weights[name] / sum(w for other, w in weights.items() if other[:2] == name[:2])
-        for name in seen
-    }
-    return {
-        name: {"tokens": count, "share": round(count / total, 4), "asked": round(asked[name], 4)}
-        for name, count in seen.items()
-    }
+    rows = {}
+    for name, weight in weights.items():
+        language = sum(other for stream, other in weights.items() if stream[:2] == name[:2])
+        count = seen.get(name, 0)
+        asked = sides[name[:2]] * weight / language
+        rows[name] = {"tokens": count, "share": round(count / total, 4), "asked": round(asked, 4)}
+    return rows
 
 
 def _loss_by_phase(metrics: Path, window: int = 20) -> dict[str, dict[str, float]]:

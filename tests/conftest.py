@@ -26,6 +26,7 @@ os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
+jax.devices()  # start now: a command that a test runs in this process may ask for fewer devices
 
 # Small, with every size different, so that a swapped axis shows.
 TINY = ModelConfig(

@@ -59,8 +59,10 @@ def _low_rank_backward(saved, dy: Array):
     x, low, a, b = saved
     d_low = dy @ b.astype(x.dtype)
     dx = d_low @ a.astype(x.dtype)
-    da = jnp.einsum("...r,...i->ri", d_low, x, preferred_element_type=a.dtype)
-    db = jnp.einsum("...r,...o->ro", low, dy, preferred_element_type=b.dtype).T
+    # Summed over all tokens in float32. Asking for that with preferred_element_type is not enough: XLA:CPU has no
+    # product of bfloat16 matrices with a float32 result in every layout.
+    da = jnp.einsum("...r,...i->ri", d_low.astype(a.dtype), x.astype(a.dtype))
+    db = jnp.einsum("...r,...o->ro", low.astype(b.dtype), dy.astype(b.dtype)).T
     return dx, da, db
 
 
