@@ -91,6 +91,12 @@ HF_CONFIG = {
 
 
 @pytest.fixture(scope="session")
+def hf_config():
+    """A function: the config.json of a tiny V3 checkpoint, with any key changed by name."""
+    return lambda **changes: {**HF_CONFIG, **changes}
+
+
+@pytest.fixture(scope="session")
 def tiny():
     """A function: a tiny V3 configuration, with any field changed by name."""
     return lambda **changes: dataclasses.replace(TINY, **changes)

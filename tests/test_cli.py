@@ -17,37 +17,6 @@ from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.model.config import ModelConfig
 from arabic_r1_jax.verbs import VERBS
 
-CONFIG = {
-    "model_type": "deepseek_v3",
-    "architectures": ["DeepseekV3ForCausalLM"],
-    "vocab_size": 300,
-    "hidden_size": 16,
-    "intermediate_size": 16,
-    "moe_intermediate_size": 8,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 2,
-    "n_shared_experts": 1,
-    "n_routed_experts": 8,
-    "num_experts_per_tok": 2,
-    "n_group": 1,
-    "topk_group": 1,
-    "first_k_dense_replace": 1,
-    "routed_scaling_factor": 1.0,
-    "norm_topk_prob": True,
-    "q_lora_rank": 8,
-    "kv_lora_rank": 8,
-    "qk_nope_head_dim": 4,
-    "qk_rope_head_dim": 4,
-    "v_head_dim": 4,
-    "rms_norm_eps": 1e-6,
-    "tie_word_embeddings": False,
-    "max_position_embeddings": 512,
-    "rope_theta": 10000.0,
-    "bos_token_id": 0,
-    "eos_token_id": 1,
-    "torch_dtype": "float32",
-}
 CHATS = [
     {"id": i, "messages": [{"role": "user", "content": f"كم {i}؟"}, {"role": "assistant", "content": f"الجواب {i}."}]}
     for i in range(12)
@@ -64,19 +33,19 @@ def write_jsonl(path, rows):
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory):
+def files(tmp_path_factory, hf_config):
     """A folder with model/ (Hugging Face form, random weights), chats.jsonl, questions.jsonl and prompts.jsonl."""
     folder = tmp_path_factory.mktemp("cli")
     model = folder / "model"
     model.mkdir()
-    random = np.random.default_rng(0)
+    random, config = np.random.default_rng(0), hf_config(vocab_size=300)
     tensors = {
         name: random.normal(0, 0.3, entry.part).astype(np.float32)
-        for entry in weight_map.entries(ModelConfig.from_hf(CONFIG)).values()
+        for entry in weight_map.entries(ModelConfig.from_hf(config)).values()
         for _, name in entry.tensors()
     }
     hf.write_weights(model, shards.specs_of(tensors), tensors.__getitem__)
-    (model / "config.json").write_text(json.dumps(CONFIG))
+    (model / "config.json").write_text(json.dumps(config))
     lines = [message["content"] for row in CHATS for message in row["messages"]]
     lines += ["حضر المعلمون ورأيت المعلمين والمعلمات.", "كتب الطالب الدرس ثم قرأه الطالب على المعلم."] * 3
     tokenizers.train_sentencepiece(lines, model / "tokenizer.model", vocab_size=300, symbols=["الجواب "])

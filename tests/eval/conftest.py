@@ -10,33 +10,6 @@ from arabic_r1_jax.model.config import ModelConfig
 from arabic_r1_jax.model.transformer import abstract_state, flat
 from arabic_r1_jax.parallel.mesh import make_mesh
 
-CONFIG = {
-    "model_type": "deepseek_v3",
-    "hidden_size": 16,
-    "intermediate_size": 16,
-    "moe_intermediate_size": 8,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "n_shared_experts": 1,
-    "n_routed_experts": 4,
-    "num_experts_per_tok": 2,
-    "n_group": 1,
-    "topk_group": 1,
-    "first_k_dense_replace": 1,
-    "routed_scaling_factor": 1.0,
-    "norm_topk_prob": True,
-    "q_lora_rank": 8,
-    "kv_lora_rank": 8,
-    "qk_nope_head_dim": 4,
-    "qk_rope_head_dim": 4,
-    "v_head_dim": 4,
-    "rms_norm_eps": 1e-6,
-    "tie_word_embeddings": False,
-    "max_position_embeddings": 512,
-    "rope_theta": 10000.0,
-    "bos_token_id": 0,
-    "eos_token_id": 1,
-}
 LINES = ["اختر الإجابة الصحيحة عن السؤال التالي: أ ب ج د هـ", "Choose the right answer: A B C D"] * 4
 
 
@@ -49,9 +22,9 @@ def tokenizer(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def make_model(tokenizer):
+def make_model(tokenizer, hf_config):
     """A function from one that sets the weights, (name, shape) -> array, to a model in float32 on one device."""
-    config = ModelConfig.from_hf({**CONFIG, "vocab_size": tokenizer.vocab_size})
+    config = ModelConfig.from_hf(hf_config(vocab_size=tokenizer.vocab_size))
 
     def make(weights) -> LanguageModel:
         mesh = make_mesh(devices=jax.devices()[:1])
