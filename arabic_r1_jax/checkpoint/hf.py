@@ -45,7 +45,7 @@ class Tensors:
 
 
 def read_config(folder: Path) -> dict:
-    """config.json of a model folder; raises `UserError` when there is none, or its weights are quantised."""
+    """config.json of a model folder; raises `UserError` when there is none."""
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; name one that holds config.json and safetensors files")
@@ -55,9 +55,6 @@ def read_config(folder: Path) -> dict:
     config = artifacts.read_json(path)
     if not isinstance(config, dict):
         raise UserError(f"{path} is not a JSON object")
-    if quantization := config.get("quantization_config"):
-        method = quantization.get("quant_method") if isinstance(quantization, dict) else quantization
-        raise UserError(f"{path}: weights quantised as {method!r} are not supported; dequantise them to bfloat16 first")
     return config
 
 

@@ -19,7 +19,8 @@ from arabic_r1_jax.checkpoint.shards import CODES, Spec
 from arabic_r1_jax.model.config import ModelConfig
 
 # Settings that no logit depends on: which ids a program treats as special, and the length a checkpoint advertises.
-_NO_PART = ("bos_token_id", "eos_token_id", "pad_token_id", "max_position_embeddings")
+# And `fp8`, which the tensors' dtypes say already.
+_NO_PART = ("bos_token_id", "eos_token_id", "pad_token_id", "max_position_embeddings", "fp8")
 
 
 def base_sha(cfg: ModelConfig, specs: Mapping[str, Spec], read: Callable[[str], np.ndarray]) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 
 from arabic_r1_jax.checkpoint.shards import Spec
 from arabic_r1_jax.errors import UserError
-from arabic_r1_jax.model.config import ModelConfig
+from arabic_r1_jax.model.config import FP8_BLOCK, ModelConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Row:
     ours: str
     theirs: str
     shape: str  # axes of one released tensor, as named in `axis_sizes`
-    lora: str | None = None  # the `LoraConfig.targets` word that adapts it
+    lora: str | None = None  # the `LoraConfig.targets` word that adapts it; only linears have one
 
 
 _ATTN, _MLP = "model.layers.{layer}.self_attn", "model.layers.{layer}.mlp"
@@ -61,6 +61,8 @@ TABLE = (
     Row("experts.up.weight", f"{_MLP}.experts.{{expert}}.up_proj.weight", "F D", "experts"),
     Row("experts.down.weight", f"{_MLP}.experts.{{expert}}.down_proj.weight", "D F", "experts"),
 )
+
+SCALE = "_scale_inv"  # behind an FP8 weight's released name: the factor of each block (DeepSeek-V3, README_WEIGHTS.md)
 
 # A layer past the last one is multi-token prediction when it has one of these; all its tensors are carried through.
 _MTP = re.compile(r"\.(eh_proj|enorm|hnorm|embed_tokens|shared_head)\b")
@@ -131,7 +133,15 @@ def entries(cfg: ModelConfig) -> dict[str, Entry]:
             stack = (layers,) * ("{layer}" in row.theirs) + (size["E"],) * ("{expert}" in row.theirs)
             name = row.ours.format(block=block)
             found[name] = Entry(name, row.theirs, stack, part, first, row.lora)
+            if cfg.fp8 and row.lora:
+                scale = name.removesuffix("weight") + "scale"
+                found[scale] = Entry(scale, row.theirs + SCALE, stack, blocks_of(part), first, None)
     return found
+
+
+def blocks_of(part: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of the scales of an FP8 matrix: one for each block, those at the edges partial."""
+    return tuple(-(-size // FP8_BLOCK) for size in part)
 
 
 def after_cast(name: str, stored: np.dtype, wanted: np.dtype | None) -> np.dtype:
@@ -155,7 +165,7 @@ def check(specs: Mapping[str, Spec], cfg: ModelConfig, where: Path) -> list[str]
         dtypes = {}
         for _, name in entry.tensors():
             known.add(name)
-            _check_tensor(name, specs.get(name), entry.part, where)
+            _check_tensor(name, specs.get(name), entry, cfg.fp8, where)
             dtypes.setdefault(specs[name].dtype, name)
         if len(dtypes) > 1:
             (one, first), (two, second) = list(dtypes.items())[:2]
@@ -165,13 +175,22 @@ def check(specs: Mapping[str, Spec], cfg: ModelConfig, where: Path) -> list[str]
     return extra
 
 
-def _check_tensor(name: str, spec: Spec | None, shape: tuple[int, ...], where: Path) -> None:
+_PLAIN = ("float32", "bfloat16", "float16")
+
+
+def _check_tensor(name: str, spec: Spec | None, entry: Entry, fp8: bool, where: Path) -> None:
     if spec is None:
         raise UserError(f"{where}: tensor {name} is missing; fetch the checkpoint again or correct its config.json")
-    if spec.shape != shape:
-        raise UserError(f"{where}: tensor {name} has shape {list(spec.shape)}, config.json asks for {list(shape)}")
-    if spec.dtype.name not in ("float32", "bfloat16", "float16"):
-        raise UserError(f"{where}: tensor {name} is {spec.dtype}; only float32, bfloat16 and float16 weights are read")
+    if spec.shape != entry.part:
+        raise UserError(f"{where}: tensor {name} has shape {list(spec.shape)}, config.json asks for {list(entry.part)}")
+    wanted = _PLAIN
+    if fp8 and entry.lora:
+        wanted = ("float8_e4m3fn",)
+    elif name.endswith(SCALE):
+        wanted = ("float32",)
+    if spec.dtype.name not in wanted:
+        known = "config.json says that it is FP8" if fp8 else "config.json has no quantization_config"
+        raise UserError(f"{where}: tensor {name} is {spec.dtype}, not {' or '.join(wanted)} ({known})")
 
 
 def _check_extra(extra: list[str], cfg: ModelConfig, where: Path) -> None:

@@ -28,6 +28,17 @@ _ONLY = {
     "moe_layer_freq": 1,
     "partial_rotary_factor": 1.0,
 }
+FP8_BLOCK = 128
+# The one quantisation that is read, with what each key may say: DeepSeek-V3's release, and V3.1's `scale_fmt`, whose
+# scales are powers of two and are stored the same way.
+_FP8_KEYS: dict[str, tuple] = {
+    "quant_method": ("fp8",),
+    "fmt": ("e4m3", None),
+    "activation_scheme": ("dynamic", None),
+    "weight_block_size": ([FP8_BLOCK, FP8_BLOCK],),
+    "scale_fmt": ("ue8m0", "float", None),
+    "dequantize": (False, None),
+}
 _V2_SCORING: dict[str, Scoring] = {"greedy": "softmax_greedy", "group_limited_greedy": "softmax_group"}
 
 
@@ -87,6 +98,7 @@ class ModelConfig:
     bos_token_id: int | None
     eos_token_id: int | None
     pad_token_id: int | None = None
+    fp8: bool = False  # linears are float8_e4m3fn with one float32 scale per FP8_BLOCK x FP8_BLOCK block
 
     @property
     def qk_head_dim(self) -> int:
@@ -133,6 +145,7 @@ class ModelConfig:
             bos_token_id=source.token("bos_token_id"),
             eos_token_id=source.token("eos_token_id"),
             pad_token_id=source.token("pad_token_id"),
+            fp8=_fp8(source),
         )
 
 
@@ -213,6 +226,20 @@ def _rope(source: _Source, positions: int) -> RopeConfig:
         mscale=rope.number("mscale", 0.0),
         mscale_all_dim=rope.number("mscale_all_dim", 0.0),
     )
+
+
+def _fp8(source: _Source) -> bool:
+    """Whether the weights are DeepSeek's block FP8; any other quantisation is refused by name."""
+    table = source.config.get("quantization_config")
+    if table is None:
+        return False
+    if not isinstance(table, Mapping):
+        raise source.error("quantization_config", "is not an object")
+    inner = _Source(table, f'{source.where}: "quantization_config"')
+    for key, values in _FP8_KEYS.items():
+        if table.get(key) not in values:
+            raise inner.error(key, f"is {table.get(key)!r} and only {values[0]!r} is supported")
+    return True
 
 
 def _router(source: _Source, family: Family, experts: int, chosen: int) -> RouterConfig:

@@ -114,12 +114,6 @@ def test_pickled_weights_are_never_opened(make_hf):
         hf.open_folder(folder)
 
 
-def test_quantised_weights_are_refused_by_name(make_hf):
-    folder = make_hf(quantization_config={"quant_method": "fp8", "weight_block_size": [128, 128]})
-    with pytest.raises(UserError, match="'fp8'"):
-        hf.open_folder(folder)
-
-
 def test_a_config_that_is_no_object_is_refused(make_hf):
     folder = make_hf()
     (folder / "config.json").write_text("[]")
