@@ -4,19 +4,22 @@ Each refuses before any work what it cannot convert, builds its output under a t
 whole folder or nothing. `arabic-r1 convert` and `tools/convert_weights.py` call these three functions.
 """
 
+import concurrent.futures
+from collections.abc import Mapping
 from pathlib import Path
 
 import ml_dtypes
 import numpy as np
 
 from arabic_r1_jax import artifacts
-from arabic_r1_jax.checkpoint import hf, orbax, peft, shards, weight_map
-from arabic_r1_jax.checkpoint.identity import base_sha
+from arabic_r1_jax.checkpoint import hf, identity, orbax, peft, weight_map
 from arabic_r1_jax.checkpoint.shards import Spec
 from arabic_r1_jax.checkpoint.source import kind, open_folder
+from arabic_r1_jax.checkpoint.weight_map import Entry
 from arabic_r1_jax.errors import UsageError, UserError
 from arabic_r1_jax.model.config import ModelConfig
 
+_THREADS = 4
 _DTYPES = {
     "stored": None,
     "bf16": np.dtype(ml_dtypes.bfloat16),
@@ -45,27 +48,52 @@ def hf_to_orbax(src: Path, dst: Path, dtype: str = "stored", progress: hf.Progre
     source = hf.open_folder(src)
     cfg = ModelConfig.from_hf(source.config, str(src / "config.json"))
     extra = weight_map.check(source.specs, cfg, src)
-    total = sum(spec.nbytes for spec in source.specs.values())
-    done = 0
+    arrays = {
+        name: (entry, weight_map.after_cast(name, source.specs[entry.theirs(())].dtype, cast))
+        for name, entry in weight_map.entries(cfg).items()
+    }
     with artifacts.staged(dst) as folder:
-        params = {}
-        for name, entry in weight_map.entries(cfg).items():
-            stored = source.specs[entry.theirs(())].dtype
-            params[name] = weight_map.stack(entry, source.read, dtype=weight_map.after_cast(name, stored, cast))
-            done += sum(source.specs[theirs].nbytes for _, theirs in entry.tensors())
-            if progress is not None:
-                progress(done, total)
-        orbax.save(folder, params)
+        orbax.create(folder, arrays)
+        lines = _write_params(folder, source, arrays, progress)
         if extra:
             (folder / orbax.EXTRA).mkdir()
             hf.write_weights(folder / orbax.EXTRA, {name: source.specs[name] for name in extra}, source.read)
         hf.copy_companions(src, folder)
         hf.write_config(src, folder, cast)
-        arrays = weight_map.unstacked(cfg, params)
-        sha = base_sha(cfg, shards.specs_of(arrays), arrays.__getitem__)
-        orbax.finish(folder, params, base_sha=sha, dtype=dtype, inputs=_inputs(src), counts=_counts(source.specs))
+        sha = identity.of_lines(cfg, lines)
+        orbax.finish(folder, arrays, base_sha=sha, dtype=dtype, inputs=_inputs(src), counts=_counts(source.specs))
     if progress is not None:
+        total = _counts(source.specs)["bytes"]
         progress(total, total)
+
+
+def _write_params(
+    folder: Path, source: hf.Tensors, arrays: Mapping[str, tuple[Entry, np.dtype]], progress: hf.Progress | None
+) -> list[str]:
+    """Write every tensor of the table to its place; returns their lines of the base's identity.
+
+    A few threads, each with one tensor at a time: one reads while another hashes and a third writes.
+    """
+    places = {theirs: (*array, index) for array in arrays.values() for index, theirs in array[0].tensors()}
+    total, done, lines = _counts(source.specs)["bytes"], 0, []
+
+    def one(name: str) -> tuple[str, int]:
+        entry, dtype, index = places[name]
+        values = source.read(name).astype(dtype, copy=False)
+        orbax.write_tensor(folder, entry, index, values)
+        return identity.line(name, values), source.specs[name].nbytes
+
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+        try:
+            for line, size in pool.map(one, [name for name in source.specs if name in places]):
+                lines.append(line)
+                done += size
+                if progress is not None:
+                    progress(done, total)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return lines
 
 
 def orbax_to_hf(src: Path, dst: Path, progress: hf.Progress | None = None) -> None:
@@ -87,7 +115,7 @@ def merge(base: Path, adapter: Path, dst: Path, dtype: str | None = None, progre
     base, adapter, dst, cast = Path(base), Path(adapter), Path(dst), _target(dtype)
     with artifacts.staged(dst) as folder:
         source, cfg = open_folder(base)
-        sha = base_sha(cfg, source.specs, source.read)
+        sha = identity.base_sha(cfg, source.read)
         lora, factors = peft.load_adapter(adapter, cfg, sha)
         read = peft.merged(source.read, cfg, lora, factors)
         specs = _cast_specs(source.specs, cfg, cast)

@@ -10,12 +10,12 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from arabic_r1_jax.checkpoint import weight_map
-from arabic_r1_jax.checkpoint.shards import CODES, Spec
+from arabic_r1_jax.checkpoint.shards import CODES
 from arabic_r1_jax.model.config import ModelConfig
 
 # Settings that no logit depends on: which ids a program treats as special, and the length a checkpoint advertises.
@@ -23,21 +23,26 @@ from arabic_r1_jax.model.config import ModelConfig
 _NO_PART = ("bos_token_id", "eos_token_id", "pad_token_id", "max_position_embeddings", "fp8")
 
 
-def base_sha(cfg: ModelConfig, specs: Mapping[str, Spec], read: Callable[[str], np.ndarray]) -> str:
-    """Hex sha256 of a base: its settings, then name, dtype, shape and sha256 of every tensor, by name.
+def line(name: str, values: np.ndarray) -> str:
+    """What the hash says of one released tensor: name, dtype, shape, sha256 of its bytes."""
+    flat = np.asarray(values, order="C").reshape(-1).view(np.uint8)
+    return f"{name} {CODES[values.dtype]} {list(values.shape)} {hashlib.sha256(flat).hexdigest()}"
+
+
+def of_lines(cfg: ModelConfig, lines: Iterable[str]) -> str:
+    """Hex sha256 of a base: its settings, then the `line` of every tensor of the table, sorted."""
+    settings = {key: value for key, value in dataclasses.asdict(cfg).items() if key not in _NO_PART}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for each in sorted(lines, key=lambda each: each.partition(" ")[0]):
+        digest.update(f"\n{each}".encode())
+    return digest.hexdigest()
+
+
+def base_sha(cfg: ModelConfig, read: Callable[[str], np.ndarray]) -> str:
+    """The identity of a base whose tensors `read` gives by released name.
 
     Reads every weight once, hashing on all cores (hashlib lets go of the interpreter lock).
     """
-    settings = {key: value for key, value in dataclasses.asdict(cfg).items() if key not in _NO_PART}
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    names = sorted(name for entry in weight_map.entries(cfg).values() for _, name in entry.tensors())
-
-    def one(name: str) -> str:
-        values = np.asarray(read(name), order="C").reshape(-1).view(np.uint8)
-        spec = specs[name]
-        return f"\n{name} {CODES[spec.dtype]} {list(spec.shape)} {hashlib.sha256(values).hexdigest()}"
-
+    names = [name for entry in weight_map.entries(cfg).values() for _, name in entry.tensors()]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for line in pool.map(one, names):
-            digest.update(line.encode())
-    return digest.hexdigest()
+        return of_lines(cfg, pool.map(lambda name: line(name, read(name)), names))

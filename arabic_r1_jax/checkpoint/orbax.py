@@ -1,11 +1,19 @@
 """Our checkpoint folder: config.json, tokenizer files, params/ (Orbax), extra/ (carried tensors), manifest.json.
 
-params/ is one Orbax PyTree checkpoint, OCDBT, uncompressed: a flat dict of the dotted names of `weight_map`, layers
-stacked, so it restores straight onto any mesh. (Compressing costs four times the CPU time for 22% of the size.)
-manifest.json says dtype and shape of every parameter, the size of every weight file, and the base's hash; without it
-the folder is not finished. extra/ holds what the model does not run (MTP layers), as safetensors under released names.
+params/ is one Orbax PyTree checkpoint of uncompressed zarr3 arrays: a flat dict of the dotted names of `weight_map`,
+layers stacked, so it restores straight onto any mesh. Each released tensor is a chunk of its stack and a file of its
+own (several, above `CHUNK_BYTES`):
+
+    params/experts.gate.weight/c/{layer}/{expert}/{rows}/0
+
+so a conversion writes tensor by tensor in any order and holds one at a time, and a process reads the files of its own
+experts only. manifest.json says dtype and shape of every parameter, the size of every weight file, and the base's
+hash; without it the folder is not finished. extra/ holds what the model does not run (MTP layers), as safetensors
+under released names.
 """
 
+import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,27 +22,92 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from arabic_r1_jax import artifacts
-from arabic_r1_jax.checkpoint import hf, shards, weight_map
+from arabic_r1_jax.checkpoint import hf, weight_map
 from arabic_r1_jax.checkpoint.shards import CODES, DTYPES, Spec
+from arabic_r1_jax.checkpoint.weight_map import Entry
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.model.config import ModelConfig
 
 KIND, PARAMS, EXTRA = "orbax", "params", "extra"
+CHUNK_BYTES = 64 << 20  # a reader takes whole chunks: large enough for a disk, small enough beside a layer
 
 
 def _handler() -> ocp.PyTreeCheckpointHandler:
-    return ocp.PyTreeCheckpointHandler(use_ocdbt=True, use_compression=False)
+    return ocp.PyTreeCheckpointHandler(use_ocdbt=False, use_zarr3=True, use_compression=False)
 
 
-def save(folder: Path, params: Mapping[str, np.ndarray | jax.Array]) -> None:
-    """Write `params` as `folder`/params; returns when it is on disk. The caller stages the folder."""
-    with ocp.Checkpointer(_handler()) as checkpointer:
-        checkpointer.save(Path(folder).absolute() / PARAMS, args=ocp.args.PyTreeSave(dict(params)))
+def _rows(part: tuple[int, ...], dtype: np.dtype) -> int:
+    """How many rows of a released tensor one chunk holds."""
+    row = math.prod(part[1:]) * dtype.itemsize
+    return max(1, min(part[0], CHUNK_BYTES // row))
 
 
-def finish(folder: Path, params: Mapping[str, np.ndarray | jax.Array], **fields: object) -> None:
+def create(folder: Path, arrays: Mapping[str, tuple[Entry, np.dtype]]) -> None:
+    """Make `folder`/params with the metadata of every array and no data; `write_tensor` fills it.
+
+    The files are those of Orbax 0.12's PyTree handler without OCDBT, and of the zarr 3 specification.
+    """
+    params = folder / PARAMS
+    params.mkdir()
+    tree = {}
+    for name, (entry, dtype) in arrays.items():
+        chunk = (1,) * len(entry.stack) + (_rows(entry.part, dtype), *entry.part[1:])
+        (params / name).mkdir()
+        (params / name / "zarr.json").write_text(json.dumps(_zarr(entry.shape, chunk, dtype)))
+        tree[str((name,))] = {
+            "key_metadata": [{"key": name, "key_type": 2}],
+            "value_metadata": {"value_type": "np.ndarray", "skip_deserialize": False},
+        }
+    flags = {"use_ocdbt": False, "use_zarr3": True, "store_array_data_equal_to_fill_value": True}
+    (params / "_METADATA").write_text(json.dumps({"tree_metadata": tree, **flags, "custom_metadata": None}))
+
+
+def _zarr(shape: tuple[int, ...], chunk: tuple[int, ...], dtype: np.dtype) -> dict:
+    """zarr.json of an uncompressed array."""
+    order = {"configuration": {"endian": "little"}} if dtype.itemsize > 1 else {}
+    return {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": shape,
+        "data_type": dtype.name,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk}},
+        "chunk_key_encoding": {"name": "default"},
+        "codecs": [{"name": "bytes", **order}],
+        "fill_value": 0.0,
+    }
+
+
+def _chunks(folder: Path, entry: Entry, dtype: np.dtype, index: tuple[int, ...]) -> list[tuple[int, Path]]:
+    """(first row, file) of every chunk of one released tensor."""
+    place = folder / PARAMS / entry.name / "c" / "/".join(map(str, index))
+    inner = ["0"] * (len(entry.part) - 1)
+    rows = _rows(entry.part, dtype)
+    return [(row, place.joinpath(str(row // rows), *inner)) for row in range(0, entry.part[0], rows)]
+
+
+def write_tensor(folder: Path, entry: Entry, index: tuple[int, ...], values: np.ndarray) -> None:
+    """Write one released tensor, `values` [*entry.part], to its place in the stack."""
+    rows = _rows(entry.part, values.dtype)
+    for start, path in _chunks(folder, entry, values.dtype, index):
+        part = np.ascontiguousarray(values[start : start + rows])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(part.reshape(-1).view(np.uint8))
+            file.write(bytes((rows - len(part)) * math.prod(part.shape[1:]) * part.itemsize))  # zarr's chunks are whole
+
+
+def read_tensor(folder: Path, entry: Entry, dtype: np.dtype, index: tuple[int, ...]) -> np.ndarray:
+    """One released tensor as stored: a view into its file, or a copy when it has several."""
+    rows = _rows(entry.part, dtype)
+    shape = (rows, *entry.part[1:])
+    parts = [np.memmap(path, dtype, "r", shape=shape) for _, path in _chunks(folder, entry, dtype, index)]
+    whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return np.asarray(whole[: entry.part[0]])
+
+
+def finish(folder: Path, arrays: Mapping[str, tuple[Entry, np.dtype]], **fields: object) -> None:
     """Write the manifest: the last file of the folder, which makes it a checkpoint."""
-    table = {name: [CODES[np.dtype(array.dtype)], list(array.shape)] for name, array in params.items()}
+    table = {name: [CODES[dtype], list(entry.shape)] for name, (entry, dtype) in arrays.items()}
     weights = [path for part in (PARAMS, EXTRA) for path in sorted((folder / part).rglob("*")) if path.is_file()]
     files = {str(path.relative_to(folder)): path.stat().st_size for path in weights}
     artifacts.write_manifest(folder, KIND, params=table, files=files, **fields)
@@ -71,12 +144,6 @@ def restore(folder: Path, like: Mapping[str, jax.ShapeDtypeStruct]) -> dict[str,
     return _restore(folder, dict(like), arguments)
 
 
-def read_params(folder: Path, manifest: dict) -> dict[str, np.ndarray]:
-    """All parameters as numpy arrays in host memory, as stored."""
-    arguments = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in manifest["params"]}
-    return _restore(folder, dict.fromkeys(arguments, 0), arguments)
-
-
 def _restore(folder: Path, item: dict, arguments: dict) -> dict:
     path = Path(folder).absolute() / PARAMS
     try:
@@ -89,18 +156,26 @@ def _restore(folder: Path, item: dict, arguments: dict) -> dict:
 def open_folder(folder: Path) -> hf.Tensors:
     """An Orbax folder seen as released tensors, extra ones included: the reading side of the export.
 
-    Holds all parameters in host memory. Raises `UserError` when the folder is damaged or config.json contradicts it.
+    Raises `UserError` when the folder is damaged or config.json contradicts it.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)
     config = hf.read_config(folder)
     cfg = ModelConfig.from_hf(config, str(folder / "config.json"))
-    check(folder, specs(manifest), cfg)
-    arrays = weight_map.unstacked(cfg, read_params(folder, manifest))
-    if (folder / EXTRA).is_dir():
-        extra, read = hf.open_weights(folder / EXTRA)
-        arrays.update({name: read(name) for name in extra})
-    return hf.Tensors(folder, config, shards.specs_of(arrays), arrays.__getitem__)
+    found = specs(manifest)
+    check(folder, found, cfg)
+    table = weight_map.entries(cfg).values()
+    places = {theirs: (entry, index) for entry in table for index, theirs in entry.tensors()}
+    released = {theirs: Spec(found[entry.name].dtype, entry.part) for theirs, (entry, _) in places.items()}
+    extra, read_extra = hf.open_weights(folder / EXTRA) if (folder / EXTRA).is_dir() else ({}, None)
+
+    def read(name: str) -> np.ndarray:
+        if name in extra:
+            return read_extra(name)
+        entry, index = places[name]
+        return read_tensor(folder, entry, found[entry.name].dtype, index)
+
+    return hf.Tensors(folder, config, released | extra, read)
 
 
 def check(folder: Path, found: Mapping[str, Spec], cfg: ModelConfig) -> None:

@@ -40,4 +40,4 @@ def base_sha(path: Path) -> str:
     if kind(path) == orbax.KIND:
         return orbax.read_manifest(Path(path))["base_sha"]
     source, cfg = open_folder(path)
-    return identity.base_sha(cfg, source.specs, source.read)
+    return identity.base_sha(cfg, source.read)

@@ -232,8 +232,3 @@ def stack(
         out[position] = part[inner]
     assert out is not None, f"empty window of {entry.name}"
     return out
-
-
-def unstacked(cfg: ModelConfig, params: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Our arrays as released tensors: name -> view. The inverse of `stack` over a whole checkpoint."""
-    return {theirs: params[entry.name][index] for entry in entries(cfg).values() for index, theirs in entry.tensors()}

@@ -102,6 +102,40 @@ def make_hf(tmp_path) -> Callable[..., Path]:
     return make
 
 
+FP8 = {
+    "activation_scheme": "dynamic",
+    "fmt": "e4m3",
+    "quant_method": "fp8",
+    "weight_block_size": [128, 128],
+}
+
+
+@pytest.fixture
+def make_fp8(tmp_path) -> Callable[..., Path]:
+    """make_fp8(...) -> a Hugging Face folder in DeepSeek's block FP8, with random codes and scales.
+
+    Sizes stand below, at and above a block. `without` leaves a tensor out; `kept_wide` leaves a weight in bfloat16.
+    """
+
+    def make(at="fp8", without=None, kept_wide=None, **changes) -> Path:
+        sizes = {"hidden_size": 136, "moe_intermediate_size": 128, "intermediate_size": 260}
+        config = {**V3, **sizes, "quantization_config": FP8, **changes}
+        random, tensors = np.random.default_rng(5), {}
+        for entry in weight_map.entries(ModelConfig.from_hf(config)).values():
+            for _, name in entry.tensors():
+                values = random.normal(size=entry.part).astype(np.float32)
+                if name.endswith(weight_map.SCALE):
+                    tensors[name] = np.abs(values) + np.float32(1e-3)
+                elif entry.lora and name != kept_wide:
+                    tensors[name] = values.astype(ml_dtypes.float8_e4m3fn)
+                else:
+                    tensors[name] = values if name.endswith("bias") else values.astype(ml_dtypes.bfloat16)
+        tensors.pop(without, None)
+        return write_hf(tmp_path / at, config, tensors, shard_bytes=200_000)
+
+    return make
+
+
 def contents(folder: Path) -> dict[str, tuple[Spec, bytes]]:
     """Every tensor of a Hugging Face folder: what it is, and its bytes."""
     source = hf.open_folder(folder)

@@ -163,12 +163,17 @@ def test_a_failure_while_writing_leaves_no_output(make_hf, tmp_path, monkeypatch
     assert sorted(path.name for path in tmp_path.iterdir()) == ["hf", "orbax"]
 
 
+def largest(folder):
+    files = [path for path in (folder / "params").glob("*/c/**/*") if path.is_file()]
+    return max(files, key=lambda path: path.stat().st_size)
+
+
 def delete_data(folder):
-    max((folder / "params").rglob("d/*"), key=lambda path: path.stat().st_size).unlink()
+    largest(folder).unlink()
 
 
 def shorten_data(folder):
-    path = max((folder / "params").rglob("d/*"), key=lambda path: path.stat().st_size)
+    path = largest(folder)
     path.write_bytes(path.read_bytes()[:-1])
 
 
@@ -195,16 +200,13 @@ def test_a_damaged_orbax_folder_is_refused(make_hf, tmp_path, damage):
     assert not (tmp_path / "back").exists()
 
 
-def test_a_flipped_bit_of_orbax_data_is_an_error_or_another_identity(make_hf, tmp_path):
+def test_a_flipped_bit_of_orbax_data_is_another_identity(make_hf, tmp_path):
     convert.hf_to_orbax(make_hf(), tmp_path / "orbax")
-    path = max((tmp_path / "orbax" / "params").rglob("d/*"), key=lambda path: path.stat().st_size)
+    path = largest(tmp_path / "orbax")
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    try:
-        convert.orbax_to_hf(tmp_path / "orbax", tmp_path / "back")
-    except UserError:
-        return
+    convert.orbax_to_hf(tmp_path / "orbax", tmp_path / "back")
     assert base_sha(tmp_path / "back") != orbax.read_manifest(tmp_path / "orbax")["base_sha"]
 
 

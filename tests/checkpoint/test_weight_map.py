@@ -54,12 +54,13 @@ def test_a_block_without_layers_is_absent(configs):
     )
 
 
-def test_stacking_and_unstacking_are_inverse(cfg, tensors):
-    params = {name: weight_map.stack(entry, tensors.__getitem__) for name, entry in weight_map.entries(cfg).items()}
-    found = weight_map.unstacked(cfg, params)
-    assert found.keys() == tensors.keys()
-    for name, array in tensors.items():
-        assert found[name].tobytes() == array.tobytes(), name
+def test_every_tensor_stands_at_its_own_place_of_its_stack(cfg, tensors):
+    found = {}
+    for entry in weight_map.entries(cfg).values():
+        stack = weight_map.stack(entry, tensors.__getitem__)
+        assert stack.shape == entry.shape
+        found.update({theirs: stack[index].tobytes() for index, theirs in entry.tensors()})
+    assert found == {name: array.tobytes() for name, array in tensors.items()}
 
 
 def test_a_window_reads_only_its_own_tensors(configs, random_tensors):
