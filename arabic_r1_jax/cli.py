@@ -74,13 +74,14 @@ def parse(name: str, words: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def _run(verb: Verb, options: argparse.Namespace) -> None:
-    if not options.json:
-        verb.show(verb.run(options))
-        return
-    with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints
-        result = verb.run(options)
-    print(json.dumps(result, ensure_ascii=False, default=str))
+def _run(verb: Verb, options: argparse.Namespace) -> int:
+    if options.json:
+        with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints
+            result = verb.run(options)
+        print(json.dumps(result, ensure_ascii=False, default=str))
+    else:
+        verb.show(result := verb.run(options))
+    return int(verb.failed(result))
 
 
 def _fail(message: str, code: int, as_json: bool) -> int:
@@ -103,7 +104,7 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         name, rest = find_verb(words)
         verb = VERBS[name]
-        _run(verb, parse(name, rest))
+        return _run(verb, parse(name, rest))
     except UsageError as error:
         return _fail(str(error), 2, as_json)
     except UserError as error:
@@ -118,4 +119,3 @@ def main(words: Sequence[str] | None = None) -> int:
             raise
         named = "" if error.filename is None else f"{error.filename}: "
         return _fail(f"{named}{error.strerror}", 1, as_json)
-    return 0

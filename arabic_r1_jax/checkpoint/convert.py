@@ -5,6 +5,7 @@ whole folder or nothing. `arabic-r1 convert` and `tools/convert_weights.py` call
 """
 
 import concurrent.futures
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,12 +13,13 @@ import ml_dtypes
 import numpy as np
 
 from arabic_r1_jax import artifacts
-from arabic_r1_jax.checkpoint import hf, identity, orbax, peft, weight_map
+from arabic_r1_jax.checkpoint import hf, identity, orbax, peft, views, weight_map
 from arabic_r1_jax.checkpoint.shards import Spec
 from arabic_r1_jax.checkpoint.source import kind, open_folder
 from arabic_r1_jax.checkpoint.weight_map import Entry
 from arabic_r1_jax.errors import UsageError, UserError
 from arabic_r1_jax.model.config import ModelConfig
+from arabic_r1_jax.model.lora import LoraConfig
 
 _THREADS = 4
 _DTYPES = {
@@ -28,7 +30,7 @@ _DTYPES = {
 }
 
 
-def _target(dtype: str | None) -> np.dtype | None:
+def target(dtype: str | None) -> np.dtype | None:
     """The dtype that a word of the command line means; None keeps each tensor's own."""
     if (dtype or "stored") not in _DTYPES:
         raise UsageError(f"dtype {dtype!r} is unknown; choose from {', '.join(_DTYPES)}")
@@ -42,16 +44,14 @@ def hf_to_orbax(src: Path, dst: Path, dtype: str = "stored", progress: hf.Progre
     Raises `UserError` for a source that is damaged, unsupported or contradicts its config.json, and for a destination
     that exists.
     """
-    src, dst, cast = Path(src), Path(dst), _target(dtype)
+    src, dst, cast = Path(src), Path(dst), target(dtype)
     if kind(src) == orbax.KIND:
         raise UserError(f"{src} is an Orbax checkpoint already; load takes it as it is")
-    source = hf.open_folder(src)
+    stored, cfg = open_folder(src)
+    source = views.cast(stored, cfg, cast)
     cfg = ModelConfig.from_hf(source.config, str(src / "config.json"))
     extra = weight_map.check(source.specs, cfg, src)
-    arrays = {
-        name: (entry, weight_map.after_cast(name, source.specs[entry.theirs(())].dtype, cast))
-        for name, entry in weight_map.entries(cfg).items()
-    }
+    arrays = {name: (entry, source.specs[entry.theirs(())].dtype) for name, entry in weight_map.entries(cfg).items()}
     with artifacts.staged(dst) as folder:
         orbax.create(folder, arrays)
         lines = _write_params(folder, source, arrays, progress)
@@ -59,7 +59,7 @@ def hf_to_orbax(src: Path, dst: Path, dtype: str = "stored", progress: hf.Progre
             (folder / orbax.EXTRA).mkdir()
             hf.write_weights(folder / orbax.EXTRA, {name: source.specs[name] for name in extra}, source.read)
         hf.copy_companions(src, folder)
-        hf.write_config(src, folder, cast)
+        hf.write_config(source, folder)
         sha = identity.of_lines(cfg, lines)
         orbax.finish(folder, arrays, base_sha=sha, dtype=dtype, inputs=_inputs(src), counts=_counts(source.specs))
     if progress is not None:
@@ -74,12 +74,12 @@ def _write_params(
 
     A few threads, each with one tensor at a time: one reads while another hashes and a third writes.
     """
-    places = {theirs: (*array, index) for array in arrays.values() for index, theirs in array[0].tensors()}
+    places = {theirs: (entry, index) for entry, _ in arrays.values() for index, theirs in entry.tensors()}
     total, done, lines = _counts(source.specs)["bytes"], 0, []
 
     def one(name: str) -> tuple[str, int]:
-        entry, dtype, index = places[name]
-        values = source.read(name).astype(dtype, copy=False)
+        entry, index = places[name]
+        values = source.read(name)
         orbax.write_tensor(folder, entry, index, values)
         return identity.line(name, values), source.specs[name].nbytes
 
@@ -103,41 +103,51 @@ def orbax_to_hf(src: Path, dst: Path, progress: hf.Progress | None = None) -> No
     with artifacts.staged(dst) as folder:
         source = orbax.open_folder(src)
         hf.write_weights(folder, source.specs, source.read, progress)
-        _finish_hf(folder, src, None, base_sha=manifest["base_sha"], counts=_counts(source.specs))
+        _finish_hf(folder, source, base_sha=manifest["base_sha"])
 
 
 def merge(base: Path, adapter: Path, dst: Path, dtype: str | None = None, progress: hf.Progress | None = None) -> None:
     """Write W + scale * B A as a Hugging Face folder that needs no adapter.
 
     base: a Hugging Face or Orbax folder; adapter: a PEFT folder, refused when it was trained on another base. The sum
-    is computed in float32 and rounded once, to `dtype` ("bf16" | "float32") or to the base's stored dtype (None).
+    is computed in float32 and rounded once. dtype: "bf16", "float32", "fp8" (DeepSeek's block FP8; what the adapter
+    leaves alone keeps its bytes), or None: as the base, bf16 when that is FP8.
     """
-    base, adapter, dst, cast = Path(base), Path(adapter), Path(dst), _target(dtype)
+    base, adapter, dst = Path(base), Path(adapter), Path(dst)
     with artifacts.staged(dst) as folder:
         source, cfg = open_folder(base)
         sha = identity.base_sha(cfg, source.read)
         lora, factors = peft.load_adapter(adapter, cfg, sha)
-        read = peft.merged(source.read, cfg, lora, factors)
-        specs = _cast_specs(source.specs, cfg, cast)
-        hf.write_weights(folder, specs, lambda name: read(name).astype(specs[name].dtype, copy=False), progress)
+        result = _merged(source, cfg, lora, factors, dtype)
+        hf.write_weights(folder, result.specs, result.read, progress)
         inputs = {"base_sha": sha, "adapter": artifacts.sha256(adapter / peft.WEIGHTS)}
-        _finish_hf(folder, base, cast, inputs=inputs, counts=_counts(specs))
+        _finish_hf(folder, result, inputs=inputs)
 
 
-def _cast_specs(specs: dict[str, Spec], cfg: ModelConfig, cast: np.dtype | None) -> dict[str, Spec]:
-    """What released tensors become when the model is cast; carried ones stay."""
-    mine = {theirs: entry.name for entry in weight_map.entries(cfg).values() for _, theirs in entry.tensors()}
-    return {
-        name: Spec(weight_map.after_cast(mine[name], spec.dtype, cast), spec.shape) if name in mine else spec
-        for name, spec in specs.items()
-    }
+def _merged(
+    source: hf.Tensors, cfg: ModelConfig, lora: LoraConfig, factors: peft.Factors, dtype: str | None
+) -> hf.Tensors:
+    """Base + adapter as a view in the dtype asked for."""
+    linears = {theirs for entry in peft.adapted(cfg, lora.targets) for _, theirs in entry.tensors()}
+    read_sum = peft.merged(views.cast(source, cfg, np.dtype(np.float32)).read, cfg, lora, factors)
+    wanted = target(None if dtype == "fp8" else dtype) or (views.BF16 if cfg.fp8 else None)
+    plain = views.cast(source, cfg, wanted)
+
+    def read(name: str) -> np.ndarray:
+        return read_sum(name).astype(plain.specs[name].dtype, copy=False) if name in linears else plain.read(name)
+
+    if dtype != "fp8":
+        return dataclasses.replace(plain, read=read)
+    unrounded = dataclasses.replace(plain, read=lambda name: read_sum(name) if name in linears else plain.read(name))
+    left_alone = {name: spec for name, spec in source.specs.items() if name.removesuffix(views.SCALE) not in linears}
+    return views.quantised(unrounded, cfg, dataclasses.replace(source, specs=left_alone))
 
 
-def _finish_hf(folder: Path, src: Path, dtype: np.dtype | None, **fields: object) -> None:
+def _finish_hf(folder: Path, source: hf.Tensors, **fields: object) -> None:
     """What follows the weights: companions, then config.json, by which the folder is known, then the manifest."""
-    hf.copy_companions(src, folder)
-    hf.write_config(src, folder, dtype)
-    artifacts.write_manifest(folder, "hf", source=str(src), **fields)
+    hf.copy_companions(source.folder, folder)
+    hf.write_config(source, folder)
+    artifacts.write_manifest(folder, "hf", source=str(source.folder), counts=_counts(source.specs), **fields)
 
 
 def _inputs(src: Path) -> dict:

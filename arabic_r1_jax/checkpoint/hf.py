@@ -174,11 +174,10 @@ def copy_companions(source: Path, destination: Path) -> None:
             shutil.copyfile(source / name, destination / name)
 
 
-def write_config(source: Path, destination: Path, dtype: np.dtype | None = None) -> None:
-    """Carry config.json over: byte for byte, or with its dtype keys saying `dtype` when the weights were cast."""
-    if dtype is None:
-        shutil.copyfile(source / "config.json", destination / "config.json")
-        return
-    config = artifacts.read_json(source / "config.json")
-    keys = [key for key in ("dtype", "torch_dtype") if key in config] or ["dtype"]
-    artifacts.write_json(destination / "config.json", {**config, **dict.fromkeys(keys, dtype.name)})
+def write_config(source: Tensors, destination: Path) -> None:
+    """Write config.json of `source`: byte for byte, unless a view changed what it says."""
+    path = source.folder / "config.json"
+    if artifacts.read_json(path) == source.config:
+        shutil.copyfile(path, destination / "config.json")
+    else:
+        artifacts.write_json(destination / "config.json", source.config)

@@ -70,6 +70,19 @@ _MTP = re.compile(r"\.(eh_proj|enorm|hnorm|embed_tokens|shared_head)\b")
 _BUFFER = re.compile(r"\.rotary_emb\.(inv_freq|cos_cached|sin_cached)$")
 
 
+# Any layer's linear, those of MTP layers included.
+_LINEAR = re.compile(
+    "|".join(
+        re.escape(row.theirs).replace(r"\{layer\}", r"\d+").replace(r"\{expert\}", r"\d+") for row in TABLE if row.lora
+    )
+)
+
+
+def is_linear(name: str) -> bool:
+    """Whether a released tensor is the weight of a linear that DeepSeek's FP8 form quantises."""
+    return _LINEAR.fullmatch(name) is not None
+
+
 def axis_sizes(cfg: ModelConfig) -> dict[str, int]:
     """Sizes of the table's axes for one model; a size of 0 says that this variant has no such tensor."""
     q = cfg.num_attention_heads * (cfg.qk_nope_head_dim + cfg.qk_rope_head_dim)

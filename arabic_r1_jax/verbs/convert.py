@@ -21,7 +21,9 @@ def _merge_options(parser: Parser) -> None:
     parser.add_argument("base", type=Path, metavar="BASE", help="Hugging Face or Orbax folder")
     parser.add_argument("adapter", type=Path, metavar="ADAPTER", help="PEFT folder, such as runs/mine/adapter")
     parser.add_argument("dst", type=Path, metavar="DST", help="folder to make")
-    parser.add_argument("--dtype", choices=("bf16", "float32"), help="of the result; default: the base's")
+    parser.add_argument(
+        "--dtype", choices=("bf16", "fp8", "float32"), help="of the result; default: the base's, bf16 for an FP8 base"
+    )
 
 
 def _written(folder: Path, work: Callable[[Callable], None]) -> dict:
@@ -49,6 +51,40 @@ def _merge(o: Options) -> dict:
     return _written(o.dst, lambda told: convert.merge(o.base, o.adapter, o.dst, o.dtype, told))
 
 
+def _verify_options(parser: Parser) -> None:
+    parser.add_argument("src", type=Path, metavar="SRC", help="model folder")
+    parser.add_argument("dst", type=Path, metavar="DST", help="what was made of it")
+    parser.add_argument("--logits", action="store_true", help="compare a forward pass too; both must fit in memory")
+
+
+def _verify(o: Options) -> dict:
+    from arabic_r1_jax.checkpoint import verify
+
+    with progress.bar(f"Comparing {o.dst}") as update:
+        found = verify.verify(o.src, o.dst, update.to)
+    logits = verify.compare_logits(o.src, o.dst) if o.logits and not found else None
+    return {
+        "equal": not found,
+        "kinds": verify.by_kind(found),
+        "findings": [f._asdict() for f in found],
+        "logits": logits,
+    }
+
+
+def _show_verified(result: dict) -> None:
+    for finding in result["findings"][:50]:
+        print(f"{finding['kind']}: {finding['tensor']} {finding['detail']}".rstrip())
+    if (more := len(result["findings"]) - 50) > 0:
+        print(f"... and {more:,} more")
+    if result["logits"]:
+        print(
+            "logits: at most {max_abs:.1e} apart (largest {largest_logit:.1f}), best token the same in "
+            "{same_best:.1%} of places".format(**result["logits"])
+        )
+    counts = ", ".join(f"{n} {kind}" for kind, n in result["kinds"].items())
+    print("every tensor is equal" if result["equal"] else f"not equal: {counts}")
+
+
 def _show(result: dict) -> None:
     print(f"{result['out']} ({result['kind']}): {result['tensors']:,} tensors, {result['bytes']:,} bytes")
 
@@ -74,5 +110,13 @@ VERBS = {
         options=_merge_options,
         run=_merge,
         show=_show,
+    ),
+    "verify": Verb(
+        does="compare every tensor of two model folders, and their logits; exit code 1 when they differ",
+        example="arabic-r1 convert verify DeepSeek-V2-Lite v2-lite-orbax --logits",
+        options=_verify_options,
+        run=_verify,
+        show=_show_verified,
+        failed=lambda result: not result["equal"],
     ),
 }

@@ -23,6 +23,7 @@ class Verb:
     run: Callable[[Options], dict]
     show: Callable[[dict], None]
     notes: Callable[[], str] = str  # more text for --help
+    failed: Callable[[dict], bool] = lambda result: False  # whether the result is an answer that exits with 1
     again: str = "nothing half-written was left; run the same command again"  # said after an interruption
 
 

@@ -117,7 +117,7 @@ def make_fp8(tmp_path) -> Callable[..., Path]:
     Sizes stand below, at and above a block. `without` leaves a tensor out; `kept_wide` leaves a weight in bfloat16.
     """
 
-    def make(at="fp8", without=None, kept_wide=None, **changes) -> Path:
+    def make(at="fp8", without=None, kept_wide=None, mtp=False, **changes) -> Path:
         sizes = {"hidden_size": 136, "moe_intermediate_size": 128, "intermediate_size": 260}
         config = {**V3, **sizes, "quantization_config": FP8, **changes}
         random, tensors = np.random.default_rng(5), {}
@@ -130,6 +130,11 @@ def make_fp8(tmp_path) -> Callable[..., Path]:
                     tensors[name] = values.astype(ml_dtypes.float8_e4m3fn)
                 else:
                     tensors[name] = values if name.endswith("bias") else values.astype(ml_dtypes.bfloat16)
+        if mtp:  # the last layer once more, as DeepSeek's multi-token prediction has it
+            last = config["num_hidden_layers"] - 1
+            old, new = f"model.layers.{last}.", f"model.layers.{last + 1}."
+            tensors |= {name.replace(old, new): value for name, value in tensors.items() if name.startswith(old)}
+            tensors[f"{new}enorm.weight"] = np.ones(config["hidden_size"], ml_dtypes.bfloat16)
         tensors.pop(without, None)
         return write_hf(tmp_path / at, config, tensors, shard_bytes=200_000)
 
