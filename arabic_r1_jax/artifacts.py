@@ -1,8 +1,9 @@
 """Files that are either whole or absent: atomic writes, staged folders, and the manifest as commit mark.
 
 Every output folder carries a `manifest.json`, written last, whose `kind` says what the folder is
-(hf, orbax, adapter, run, corpus, records, evaluation). A folder is built under a temporary name beside its
-destination, synced, and renamed; a process killed at any moment leaves the destination as it was.
+(hf, orbax, adapter, run, corpus, records, evaluation). Most are built under a temporary name beside their
+destination, synced, and renamed (`staged`); a process killed at any moment leaves the destination as it was. What
+takes hours is built in place and goes on where it was stopped (`continued`).
 Used by every command that leaves files.
 """
 
@@ -14,10 +15,12 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from arabic_r1_jax.errors import UserError
 
 MANIFEST = "manifest.json"
+UNFINISHED = "unfinished.json"  # what is being made in a folder that has no manifest yet
 VERSION = "0.1.0"
 
 
@@ -88,6 +91,56 @@ def check_free(destination: Path) -> None:
     if place.is_mount() or place == Path.cwd():
         what = "a mount point" if place.is_mount() else "the working directory"
         raise UserError(f"{destination} is {what}, which cannot be replaced; name a folder inside it")
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[BinaryIO]:
+    """A binary file that appears under its name, synced, when the block ends without an error; one writer at a time."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    with open(temporary, "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def check_room(destination: Path, needed: int) -> None:
+    """Raise `UserError` unless the disk of `destination` has `needed` bytes free."""
+    free = free_bytes(destination)
+    if free < needed:
+        raise UserError(
+            f"{destination} needs {needed:,} bytes more and its disk has {free:,} free; make room or name another place"
+        )
+
+
+def free_bytes(destination: Path) -> int:
+    """Free bytes where `destination` is, or will be."""
+    place = Path(destination).resolve()
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free
+
+
+@contextlib.contextmanager
+def continued(destination: Path, plan: dict) -> Iterator[Path]:
+    """Yield `destination` to be filled in place, file by `atomic` file, and finished by its manifest.
+
+    For work of hours: after an error or a kill the files made so far stay, beside `unfinished.json` with the plan, and
+    the same plan goes on with them. No folder is renamed, which object stores cannot do. Raises `UserError` when
+    something else is there, or the work of another plan.
+    """
+    destination = Path(destination)
+    mark = destination / UNFINISHED
+    if not mark.is_file():
+        check_free(destination)
+        destination.mkdir(parents=True, exist_ok=True)
+        write_json(mark, plan)
+    elif read_json(mark) != plan:
+        raise UserError(
+            f"{destination} is the unfinished work of another command or source; remove it or name another output"
+        )
+    yield destination
+    mark.unlink()
 
 
 @contextlib.contextmanager

@@ -1,11 +1,15 @@
 """Conversions between folders: Hugging Face -> Orbax, Orbax -> Hugging Face, base + adapter -> merged Hugging Face.
 
-Each refuses before any work what it cannot convert, builds its output under a temporary name, and leaves either the
-whole folder or nothing. `arabic-r1 convert` and `tools/convert_weights.py` call these three functions.
+Each refuses before any work what it cannot convert, and builds its output in place, file by file: the manifest, written
+last, makes it whole, and the same call goes on with what a killed one left. One tensor a thread is held in memory.
+`arabic-r1 convert` and `tools/convert_weights.py` call these functions.
 """
 
 import concurrent.futures
 import dataclasses
+import hashlib
+import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +19,7 @@ import numpy as np
 from arabic_r1_jax import artifacts
 from arabic_r1_jax.checkpoint import hf, identity, orbax, peft, views, weight_map
 from arabic_r1_jax.checkpoint.shards import Spec
-from arabic_r1_jax.checkpoint.source import kind, open_folder
+from arabic_r1_jax.checkpoint.source import base_sha, kind, open_folder
 from arabic_r1_jax.checkpoint.weight_map import Entry
 from arabic_r1_jax.errors import UsageError, UserError
 from arabic_r1_jax.model.config import ModelConfig
@@ -52,15 +56,17 @@ def hf_to_orbax(src: Path, dst: Path, dtype: str = "stored", progress: hf.Progre
     cfg = ModelConfig.from_hf(source.config, str(src / "config.json"))
     extra = weight_map.check(source.specs, cfg, src)
     arrays = {name: (entry, source.specs[entry.theirs(())].dtype) for name, entry in weight_map.entries(cfg).items()}
-    with artifacts.staged(dst) as folder:
+    room(dst, source)
+    with artifacts.continued(dst, _plan("hf-to-orbax", source, dtype=dtype)) as folder:
         orbax.create(folder, arrays)
         lines = _write_params(folder, source, arrays, progress)
         if extra:
-            (folder / orbax.EXTRA).mkdir()
+            (folder / orbax.EXTRA).mkdir(exist_ok=True)
             hf.write_weights(folder / orbax.EXTRA, {name: source.specs[name] for name in extra}, source.read)
         hf.copy_companions(src, folder)
         hf.write_config(source, folder)
         sha = identity.of_lines(cfg, lines)
+        os.sync()
         orbax.finish(folder, arrays, base_sha=sha, dtype=dtype, inputs=_inputs(src), counts=_counts(source.specs))
     if progress is not None:
         total = _counts(source.specs)["bytes"]
@@ -79,8 +85,12 @@ def _write_params(
 
     def one(name: str) -> tuple[str, int]:
         entry, index = places[name]
-        values = source.read(name)
-        orbax.write_tensor(folder, entry, index, values)
+        dtype = source.specs[name].dtype
+        if orbax.is_written(folder, entry, dtype, index):
+            values = orbax.read_tensor(folder, entry, dtype, index)
+        else:
+            values = source.read(name)
+            orbax.write_tensor(folder, entry, index, values)
         return identity.line(name, values), source.specs[name].nbytes
 
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
@@ -100,8 +110,9 @@ def orbax_to_hf(src: Path, dst: Path, progress: hf.Progress | None = None) -> No
     """Convert an Orbax folder back into a Hugging Face folder: names, dtypes and bytes as they came."""
     src, dst = Path(src), Path(dst)
     manifest = orbax.read_manifest(src)
-    with artifacts.staged(dst) as folder:
-        source = orbax.open_folder(src)
+    source = orbax.open_folder(src)
+    room(dst, source)
+    with artifacts.continued(dst, _plan("orbax-to-hf", source)) as folder:
         hf.write_weights(folder, source.specs, source.read, progress)
         _finish_hf(folder, source, base_sha=manifest["base_sha"])
 
@@ -114,13 +125,14 @@ def merge(base: Path, adapter: Path, dst: Path, dtype: str | None = None, progre
     leaves alone keeps its bytes), or None: as the base, bf16 when that is FP8.
     """
     base, adapter, dst = Path(base), Path(adapter), Path(dst)
-    with artifacts.staged(dst) as folder:
-        source, cfg = open_folder(base)
-        sha = identity.base_sha(cfg, source.read)
-        lora, factors = peft.load_adapter(adapter, cfg, sha)
-        result = _merged(source, cfg, lora, factors, dtype)
+    source, cfg = open_folder(base)
+    sha = base_sha(base)
+    lora, factors = peft.load_adapter(adapter, cfg, sha)
+    result = _merged(source, cfg, lora, factors, dtype)
+    room(dst, result)
+    inputs = {"base_sha": sha, "adapter": artifacts.sha256(adapter / peft.WEIGHTS)}
+    with artifacts.continued(dst, _plan("merge", result, **inputs)) as folder:
         hf.write_weights(folder, result.specs, result.read, progress)
-        inputs = {"base_sha": sha, "adapter": artifacts.sha256(adapter / peft.WEIGHTS)}
         _finish_hf(folder, result, inputs=inputs)
 
 
@@ -147,7 +159,23 @@ def _finish_hf(folder: Path, source: hf.Tensors, **fields: object) -> None:
     """What follows the weights: companions, then config.json, by which the folder is known, then the manifest."""
     hf.copy_companions(source.folder, folder)
     hf.write_config(source, folder)
+    os.sync()
     artifacts.write_manifest(folder, "hf", source=str(source.folder), counts=_counts(source.specs), **fields)
+
+
+def room(dst: Path, result: hf.Tensors) -> None:
+    """Raise `UserError` unless the disk holds `result`, less what an unfinished run has left at `dst`."""
+    there = sum(path.stat().st_size for path in Path(dst).rglob("*") if path.is_file()) if Path(dst).is_dir() else 0
+    artifacts.check_room(dst, _counts(result.specs)["bytes"] - there)
+
+
+def _plan(does: str, source: hf.Tensors, **options: object) -> dict:
+    """What tells one conversion from another: the output's tensors, and the source's files by size and time."""
+    files = [*sorted(source.folder.glob("*.safetensors")), *source.folder.glob(artifacts.MANIFEST)]
+    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    specs = {name: (str(spec.dtype), spec.shape) for name, spec in source.specs.items()}
+    text = json.dumps([stats, specs, source.config], sort_keys=True)
+    return {"does": does, "version": artifacts.VERSION, "source": hashlib.sha256(text.encode()).hexdigest(), **options}
 
 
 def _inputs(src: Path) -> dict:

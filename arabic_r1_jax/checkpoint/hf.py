@@ -9,7 +9,7 @@ import dataclasses
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -127,7 +127,7 @@ def write_weights(
 ) -> None:
     """Write tensors into `folder` in shards of at most `shard_bytes` (or one tensor), with an index if several.
 
-    `read` is asked for one tensor at a time, in the order of the file. The caller stages the folder.
+    `read` is asked for one tensor at a time, in the order of the file. Shards that are there already stay.
     """
     groups: list[dict[str, Spec]] = []
     room = 0
@@ -138,33 +138,39 @@ def write_weights(
         groups[-1][name] = specs[name]
         room -= specs[name].nbytes
     total = sum(spec.nbytes for spec in specs.values())
-    counted = _counted(specs, read, total, progress)
+    counted = _Counted(specs, read, progress)
     if len(groups) == 1:
-        shards.write(folder / SINGLE, specs, counted)
+        if not shards.is_written(folder / SINGLE, specs):
+            shards.write(folder / SINGLE, specs, counted)
         return
     weight_map = {}
     for number, group in enumerate(groups, 1):
         file = f"model-{number:05d}-of-{len(groups):05d}.safetensors"
-        shards.write(folder / file, group, counted)
+        if shards.is_written(folder / file, group):
+            counted.skip(group)
+        else:
+            shards.write(folder / file, group, counted)
         weight_map.update(dict.fromkeys(group, file))
     artifacts.write_json(folder / INDEX, {"metadata": {"total_size": total}, "weight_map": weight_map})
 
 
-def _counted(
-    specs: Mapping[str, Spec], read: Callable[[str], np.ndarray], total: int, progress: Progress | None
-) -> Callable[[str], np.ndarray]:
+class _Counted:
     """`read` that reports the bytes read so far."""
-    done = 0
 
-    def counted(name: str) -> np.ndarray:
-        nonlocal done
-        array = read(name)
-        done += specs[name].nbytes
-        if progress is not None:
-            progress(done, total)
+    def __init__(self, specs: Mapping[str, Spec], read: Callable[[str], np.ndarray], progress: Progress | None):
+        self._specs, self._read, self._progress = specs, read, progress
+        self._done, self._total = 0, sum(spec.nbytes for spec in specs.values())
+
+    def __call__(self, name: str) -> np.ndarray:
+        array = self._read(name)
+        self.skip([name])
         return array
 
-    return counted
+    def skip(self, names: Iterable[str]) -> None:
+        """Count tensors that were written before."""
+        self._done += sum(self._specs[name].nbytes for name in names)
+        if self._progress is not None:
+            self._progress(self._done, self._total)
 
 
 def copy_companions(source: Path, destination: Path) -> None:

@@ -48,11 +48,11 @@ def create(folder: Path, arrays: Mapping[str, tuple[Entry, np.dtype]]) -> None:
     The files are those of Orbax 0.12's PyTree handler without OCDBT, and of the zarr 3 specification.
     """
     params = folder / PARAMS
-    params.mkdir()
+    params.mkdir(exist_ok=True)
     tree = {}
     for name, (entry, dtype) in arrays.items():
         chunk = (1,) * len(entry.stack) + (_rows(entry.part, dtype), *entry.part[1:])
-        (params / name).mkdir()
+        (params / name).mkdir(exist_ok=True)
         (params / name / "zarr.json").write_text(json.dumps(_zarr(entry.shape, chunk, dtype)))
         tree[str((name,))] = {
             "key_metadata": [{"key": name, "key_type": 2}],
@@ -91,9 +91,15 @@ def write_tensor(folder: Path, entry: Entry, index: tuple[int, ...], values: np.
     for start, path in _chunks(folder, entry, values.dtype, index):
         part = np.ascontiguousarray(values[start : start + rows])
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "wb") as file:
+        with artifacts.atomic(path) as file:
             file.write(part.reshape(-1).view(np.uint8))
             file.write(bytes((rows - len(part)) * math.prod(part.shape[1:]) * part.itemsize))  # zarr's chunks are whole
+
+
+def is_written(folder: Path, entry: Entry, dtype: np.dtype, index: tuple[int, ...]) -> bool:
+    """Whether `write_tensor` has been there: it leaves whole files only."""
+    size = _rows(entry.part, dtype) * math.prod(entry.part[1:]) * dtype.itemsize
+    return all(path.is_file() and path.stat().st_size == size for _, path in _chunks(folder, entry, dtype, index))
 
 
 def read_tensor(folder: Path, entry: Entry, dtype: np.dtype, index: tuple[int, ...]) -> np.ndarray:

@@ -16,6 +16,7 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 
+from arabic_r1_jax import artifacts
 from arabic_r1_jax.errors import UserError
 
 DTYPES = {
@@ -145,11 +146,10 @@ def _parse_entry(path: Path, name: str, entry: object) -> tuple[Spec, int]:
     return spec, offsets[0]
 
 
-def write(path: Path, specs: Mapping[str, Spec], read: Callable[[str], np.ndarray]) -> None:
-    """Write one safetensors file, asking `read` for one tensor at a time.
+def _layout(specs: Mapping[str, Spec]) -> tuple[list[str], bytes]:
+    """The order of the tensors in a file, and all that stands before the first.
 
-    Wider dtypes come first so that every tensor is aligned, as the reference writer does. The caller stages the
-    folder (`artifacts.staged`): this function neither syncs nor renames.
+    Wider dtypes come first so that every tensor is aligned, as the reference writer does.
     """
     names = sorted(specs, key=lambda name: -specs[name].dtype.itemsize)
     header: dict = {"__metadata__": {"format": "pt"}}  # transformers refuses a file without it
@@ -160,8 +160,24 @@ def write(path: Path, specs: Mapping[str, Spec], read: Callable[[str], np.ndarra
         end += spec.nbytes
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
+    return names, len(text).to_bytes(8, "little") + text
+
+
+def is_written(path: Path, specs: Mapping[str, Spec]) -> bool:
+    """Whether `write` has put these tensors there: it leaves whole files only."""
+    if not path.is_file():
+        return False
+    _, header = _layout(specs)
+    with open(path, "rb") as file:
+        same = file.read(len(header)) == header
+    return same and path.stat().st_size == len(header) + sum(spec.nbytes for spec in specs.values())
+
+
+def write(path: Path, specs: Mapping[str, Spec], read: Callable[[str], np.ndarray]) -> None:
+    """Write one safetensors file, whole or not at all, asking `read` for one tensor at a time."""
+    names, header = _layout(specs)
+    with artifacts.atomic(path) as file:
+        file.write(header)
         for name in names:
             array = np.asarray(read(name), order="C")
             assert Spec(array.dtype, array.shape) == specs[name], f"{name}: {array.dtype} {array.shape}"

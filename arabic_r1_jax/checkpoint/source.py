@@ -17,6 +17,8 @@ def kind(path: Path) -> str:
     if not path.is_dir():
         raise UserError(f"{path} does not exist or is no folder; name a model folder (Hugging Face or Orbax)")
     manifest = artifacts.read_manifest(path)
+    if manifest is None and (path / artifacts.UNFINISHED).is_file():
+        raise UserError(f"{path} is unfinished; run the command that makes it again, it goes on where it was stopped")
     found = manifest["kind"] if manifest else None
     found = found or ("hf" if (path / "config.json").is_file() else None)
     if found == peft.KIND or (path / peft.CONFIG).is_file():

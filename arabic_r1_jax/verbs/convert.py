@@ -89,6 +89,7 @@ def _show(result: dict) -> None:
     print(f"{result['out']} ({result['kind']}): {result['tensors']:,} tensors, {result['bytes']:,} bytes")
 
 
+_AGAIN = "run the same command again, it goes on from here"
 VERBS = {
     "hf-to-orbax": Verb(
         does="Hugging Face safetensors -> Orbax checkpoint, bit for bit",
@@ -96,6 +97,7 @@ VERBS = {
         options=_folders_and_dtype,
         run=_hf_to_orbax,
         show=_show,
+        again=_AGAIN,
     ),
     "orbax-to-hf": Verb(
         does="Orbax checkpoint -> Hugging Face safetensors, bit for bit",
@@ -103,6 +105,7 @@ VERBS = {
         options=_folders,
         run=_orbax_to_hf,
         show=_show,
+        again=_AGAIN,
     ),
     "merge": Verb(
         does="base + LoRA adapter -> Hugging Face safetensors that need no adapter",
@@ -110,6 +113,7 @@ VERBS = {
         options=_merge_options,
         run=_merge,
         show=_show,
+        again=_AGAIN,
     ),
     "verify": Verb(
         does="compare every tensor of two model folders, and their logits; exit code 1 when they differ",

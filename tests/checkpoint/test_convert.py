@@ -151,7 +151,7 @@ def test_an_unknown_dtype_is_refused_before_any_work(make_hf, tmp_path):
         convert.hf_to_orbax(make_hf(), tmp_path / "orbax", "int4")
 
 
-def test_a_failure_while_writing_leaves_no_output(make_hf, tmp_path, monkeypatch):
+def test_a_failure_while_writing_leaves_no_folder_that_looks_whole(make_hf, tmp_path, monkeypatch):
     convert.hf_to_orbax(make_hf(), tmp_path / "orbax")
 
     def fail(*_):
@@ -160,7 +160,8 @@ def test_a_failure_while_writing_leaves_no_output(make_hf, tmp_path, monkeypatch
     monkeypatch.setattr(hf, "copy_companions", fail)
     with pytest.raises(OSError, match="no space"):
         convert.orbax_to_hf(tmp_path / "orbax", tmp_path / "back")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["hf", "orbax"]
+    with pytest.raises(UserError, match="unfinished"):
+        kind(tmp_path / "back")
 
 
 def largest(folder):
@@ -232,9 +233,31 @@ def test_a_killed_conversion_leaves_no_folder_that_looks_whole(make_hf, tmp_path
     assert process.stdout.readline() == b"working\n"
     process.send_signal(signal.SIGKILL)
     process.wait()
+    with pytest.raises(UserError, match="unfinished"):
+        kind(tmp_path / "out")
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("params/*/c/**/*") if path.is_file()}
+    assert kept or job == "orbax_to_hf"
+    getattr(convert, job)(source, tmp_path / "out")
+    assert all(path.stat().st_mtime_ns == time for path, time in kept.items())  # it went on and did not start again
+    getattr(convert, job)(source, tmp_path / "whole")
+    files = {path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*") if path.is_file()}
+    assert files == {path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    for name in files:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_the_unfinished_work_of_another_source_is_not_gone_on_with(make_hf, tmp_path, monkeypatch):
+    monkeypatch.setattr(hf, "copy_companions", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        convert.hf_to_orbax(make_hf(at="one"), tmp_path / "out")
+    monkeypatch.undo()
+    for source, dtype in ((make_hf(at="two", seed=1), "stored"), (tmp_path / "one", "float32")):
+        with pytest.raises(UserError, match="unfinished work of another"):
+            convert.hf_to_orbax(source, tmp_path / "out", dtype)
+
+
+def test_a_disk_that_is_too_small_is_named_before_any_work(make_hf, tmp_path, monkeypatch):
+    monkeypatch.setattr(artifacts, "free_bytes", lambda _: 1000)
+    with pytest.raises(UserError, match="its disk has 1,000 free"):
+        convert.hf_to_orbax(make_hf(), tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    for leftover in tmp_path.glob(".out*"):
-        with pytest.raises(UserError):
-            kind(leftover)
-    getattr(convert, job)(source, tmp_path / "out")  # and running it again works
-    assert kind(tmp_path / "out") == ("orbax" if job == "hf_to_orbax" else "hf")
