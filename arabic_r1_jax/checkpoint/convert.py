@@ -62,7 +62,9 @@ def hf_to_orbax(src: Path, dst: Path, dtype: str = "stored", progress: hf.Progre
         lines = _write_params(folder, source, arrays, progress)
         if extra:
             (folder / orbax.EXTRA).mkdir(exist_ok=True)
-            hf.write_weights(folder / orbax.EXTRA, {name: source.specs[name] for name in extra}, source.read)
+            hf.write_weights(
+                folder / orbax.EXTRA, {name: source.specs[name] for name in extra}, source.read, resume=True
+            )
         hf.copy_companions(src, folder)
         hf.write_config(source, folder)
         sha = identity.of_lines(cfg, lines)
@@ -113,7 +115,7 @@ def orbax_to_hf(src: Path, dst: Path, progress: hf.Progress | None = None) -> No
     source = orbax.open_folder(src)
     room(dst, source)
     with artifacts.continued(dst, _plan("orbax-to-hf", source)) as folder:
-        hf.write_weights(folder, source.specs, source.read, progress)
+        hf.write_weights(folder, source.specs, source.read, progress, resume=True)
         _finish_hf(folder, source, base_sha=manifest["base_sha"])
 
 
@@ -132,7 +134,7 @@ def merge(base: Path, adapter: Path, dst: Path, dtype: str | None = None, progre
     room(dst, result)
     inputs = {"base_sha": sha, "adapter": artifacts.sha256(adapter / peft.WEIGHTS)}
     with artifacts.continued(dst, _plan("merge", result, **inputs)) as folder:
-        hf.write_weights(folder, result.specs, result.read, progress)
+        hf.write_weights(folder, result.specs, result.read, progress, resume=True)
         _finish_hf(folder, result, inputs=inputs)
 
 

@@ -124,10 +124,12 @@ def write_weights(
     read: Callable[[str], np.ndarray],
     progress: Progress | None = None,
     shard_bytes: int = SHARD_BYTES,
+    resume: bool = False,
 ) -> None:
     """Write tensors into `folder` in shards of at most `shard_bytes` (or one tensor), with an index if several.
 
-    `read` is asked for one tensor at a time, in the order of the file. Shards that are there already stay.
+    `read` is asked for one tensor at a time, in the order of the file. With `resume`, shards of
+    the same tensors that are there already stay: an earlier call that was killed has left them.
     """
     groups: list[dict[str, Spec]] = []
     room = 0
@@ -140,13 +142,13 @@ def write_weights(
     total = sum(spec.nbytes for spec in specs.values())
     counted = _Counted(specs, read, progress)
     if len(groups) == 1:
-        if not shards.is_written(folder / SINGLE, specs):
+        if not (resume and shards.is_written(folder / SINGLE, specs)):
             shards.write(folder / SINGLE, specs, counted)
         return
     weight_map = {}
     for number, group in enumerate(groups, 1):
         file = f"model-{number:05d}-of-{len(groups):05d}.safetensors"
-        if shards.is_written(folder / file, group):
+        if resume and shards.is_written(folder / file, group):
             counted.skip(group)
         else:
             shards.write(folder / file, group, counted)
