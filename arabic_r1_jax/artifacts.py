@@ -12,6 +12,8 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,6 +123,26 @@ def free_bytes(destination: Path) -> int:
     return shutil.disk_usage(place).free
 
 
+def copy_rate(source: Path, destination: Path, most: int = 256 << 20) -> float:
+    """Bytes a second at which the head of a file is copied, synced, to where `destination` will be; removed again."""
+    place = Path(destination).resolve()
+    while not place.is_dir():
+        place = place.parent
+    started, done = time.perf_counter(), 0
+    with open(source, "rb") as file, tempfile.NamedTemporaryFile(dir=place) as out:
+        while done < most and (piece := file.read(16 << 20)):
+            done += out.write(piece)
+        out.flush()
+        os.fsync(out.fileno())
+    return max(done, 1) / (time.perf_counter() - started)
+
+
+def check_continues(destination: Path) -> None:
+    """Raise `UserError` unless `continued` can build at `destination`: nothing there, or unfinished work."""
+    if not (Path(destination) / UNFINISHED).is_file():
+        check_free(Path(destination))
+
+
 @contextlib.contextmanager
 def continued(destination: Path, plan: dict) -> Iterator[Path]:
     """Yield `destination` to be filled in place, file by `atomic` file, and finished by its manifest.
@@ -131,8 +153,8 @@ def continued(destination: Path, plan: dict) -> Iterator[Path]:
     """
     destination = Path(destination)
     mark = destination / UNFINISHED
+    check_continues(destination)
     if not mark.is_file():
-        check_free(destination)
         destination.mkdir(parents=True, exist_ok=True)
         write_json(mark, plan)
     elif read_json(mark) != plan:

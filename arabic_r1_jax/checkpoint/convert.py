@@ -1,8 +1,8 @@
 """Conversions between folders: Hugging Face -> Orbax, Orbax -> Hugging Face, base + adapter -> merged Hugging Face.
 
 Each refuses before any work what it cannot convert, and builds its output in place, file by file: the manifest, written
-last, makes it whole, and the same call goes on with what a killed one left. One tensor a thread is held in memory.
-`arabic-r1 convert` and `tools/convert_weights.py` call these functions.
+last, makes it whole, and the same job goes on with what a killed one left. One tensor a thread is held in memory.
+`arabic-r1 convert` and `tools/convert_weights.py` make these jobs and run them.
 """
 
 import concurrent.futures
@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import ml_dtypes
@@ -41,38 +41,73 @@ def target(dtype: str | None) -> np.dtype | None:
     return _DTYPES[dtype or "stored"]
 
 
-def hf_to_orbax(src: Path, dst: Path, dtype: str = "stored", progress: hf.Progress | None = None) -> None:
-    """Convert a Hugging Face folder into an Orbax folder (`checkpoint.orbax` describes it).
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """A conversion that was found possible: `run` does it, `estimate` says what it would take."""
+
+    dst: Path
+    result: hf.Tensors  # what will lie at `dst`, as a view of the source
+    plan: dict  # what tells it from any other conversion
+    write: Callable[[Path, hf.Progress | None], None]
+
+    def run(self, progress: hf.Progress | None = None) -> None:
+        """Write `dst`, going on with what an unfinished run of the same job has left."""
+        artifacts.check_room(self.dst, self._bytes_left())
+        with artifacts.continued(self.dst, self.plan) as folder:
+            self.write(folder, progress)
+        if progress is not None:
+            total = counts(self.result.specs)["bytes"]
+            progress(total, total)
+
+    def estimate(self) -> dict:
+        """{"bytes", "bytes_left", "free", "seconds"}: seconds at the speed of a sample copied onto that disk."""
+        left = self._bytes_left()
+        return {
+            "bytes": counts(self.result.specs)["bytes"],
+            "bytes_left": left,
+            "free": artifacts.free_bytes(self.dst),
+            "seconds": left / artifacts.copy_rate(max(self._files(), key=lambda path: path.stat().st_size), self.dst),
+        }
+
+    def _files(self) -> list[Path]:
+        return [path for path in self.result.folder.rglob("*") if path.is_file()]
+
+    def _bytes_left(self) -> int:
+        there = [path.stat().st_size for path in self.dst.rglob("*") if path.is_file()] if self.dst.is_dir() else []
+        return max(counts(self.result.specs)["bytes"] - sum(there), 0)
+
+
+def orbax_job(src: Path, dst: Path, dtype: str = "stored") -> Job:
+    """From a Hugging Face folder to an Orbax folder (`checkpoint.orbax` describes it).
 
     dtype: "stored" changes no bit; "bf16" and "float32" cast every weight (the router's to no less than it was).
     Raises `UserError` for a source that is damaged, unsupported or contradicts its config.json, and for a destination
     that exists.
     """
-    src, dst, cast = Path(src), Path(dst), target(dtype)
+    src, dst, wanted = Path(src), Path(dst), target(dtype)
+    artifacts.check_continues(dst)
     if kind(src) == orbax.KIND:
         raise UserError(f"{src} is an Orbax checkpoint already; load takes it as it is")
     stored, cfg = open_folder(src)
-    source = views.cast(stored, cfg, cast)
+    source = views.cast(stored, cfg, wanted)
     cfg = ModelConfig.from_hf(source.config, str(src / "config.json"))
-    extra = weight_map.check(source.specs, cfg, src)
+    extra = {name: source.specs[name] for name in weight_map.check(source.specs, cfg, src)}
     arrays = {name: (entry, source.specs[entry.theirs(())].dtype) for name, entry in weight_map.entries(cfg).items()}
-    room(dst, source)
-    with artifacts.continued(dst, _plan("hf-to-orbax", source, dtype=dtype)) as folder:
+
+    def write(folder: Path, progress: hf.Progress | None) -> None:
         orbax.create(folder, arrays)
         lines = _write_params(folder, source, arrays, progress)
         if extra:
             (folder / orbax.EXTRA).mkdir(exist_ok=True)
-            hf.write_weights(
-                folder / orbax.EXTRA, {name: source.specs[name] for name in extra}, source.read, resume=True
-            )
+            hf.write_weights(folder / orbax.EXTRA, extra, source.read, resume=True)
         hf.copy_companions(src, folder)
         hf.write_config(source, folder)
         sha = identity.of_lines(cfg, lines)
+        inputs = {"folder": str(src), "config.json": artifacts.sha256(src / "config.json")}
         os.sync()
-        orbax.finish(folder, arrays, base_sha=sha, dtype=dtype, inputs=_inputs(src), counts=_counts(source.specs))
-    if progress is not None:
-        total = _counts(source.specs)["bytes"]
-        progress(total, total)
+        orbax.finish(folder, arrays, base_sha=sha, dtype=dtype, inputs=inputs, counts=counts(source.specs))
+
+    return Job(dst, source, _plan("hf-to-orbax", source, dtype=dtype), write)
 
 
 def _write_params(
@@ -83,7 +118,7 @@ def _write_params(
     A few threads, each with one tensor at a time: one reads while another hashes and a third writes.
     """
     places = {theirs: (entry, index) for entry, _ in arrays.values() for index, theirs in entry.tensors()}
-    total, done, lines = _counts(source.specs)["bytes"], 0, []
+    total, done, lines = counts(source.specs)["bytes"], 0, []
 
     def one(name: str) -> tuple[str, int]:
         entry, index = places[name]
@@ -108,34 +143,45 @@ def _write_params(
     return lines
 
 
-def orbax_to_hf(src: Path, dst: Path, progress: hf.Progress | None = None) -> None:
-    """Convert an Orbax folder back into a Hugging Face folder: names, dtypes and bytes as they came."""
+def hf_job(src: Path, dst: Path) -> Job:
+    """From an Orbax folder back to a Hugging Face folder: names, dtypes and bytes as they came."""
     src, dst = Path(src), Path(dst)
-    manifest = orbax.read_manifest(src)
+    artifacts.check_continues(dst)
     source = orbax.open_folder(src)
-    room(dst, source)
-    with artifacts.continued(dst, _plan("orbax-to-hf", source)) as folder:
-        hf.write_weights(folder, source.specs, source.read, progress, resume=True)
-        _finish_hf(folder, source, base_sha=manifest["base_sha"])
+    plan = _plan("orbax-to-hf", source)
+    return Job(dst, source, plan, _hf_writer(source, base_sha=orbax.read_manifest(src)["base_sha"]))
 
 
-def merge(base: Path, adapter: Path, dst: Path, dtype: str | None = None, progress: hf.Progress | None = None) -> None:
-    """Write W + scale * B A as a Hugging Face folder that needs no adapter.
+def merge_job(base: Path, adapter: Path, dst: Path, dtype: str | None = None) -> Job:
+    """From base and adapter to W + scale * B A, a Hugging Face folder that needs no adapter.
 
     base: a Hugging Face or Orbax folder; adapter: a PEFT folder, refused when it was trained on another base. The sum
     is computed in float32 and rounded once. dtype: "bf16", "float32", "fp8" (DeepSeek's block FP8; what the adapter
     leaves alone keeps its bytes), or None: as the base, bf16 when that is FP8.
     """
     base, adapter, dst = Path(base), Path(adapter), Path(dst)
+    artifacts.check_continues(dst)
     source, cfg = open_folder(base)
     sha = base_sha(base)
     lora, factors = peft.load_adapter(adapter, cfg, sha)
     result = _merged(source, cfg, lora, factors, dtype)
-    room(dst, result)
     inputs = {"base_sha": sha, "adapter": artifacts.sha256(adapter / peft.WEIGHTS)}
-    with artifacts.continued(dst, _plan("merge", result, **inputs)) as folder:
-        hf.write_weights(folder, result.specs, result.read, progress, resume=True)
-        _finish_hf(folder, result, inputs=inputs)
+    return Job(dst, result, _plan("merge", result, **inputs), _hf_writer(result, inputs=inputs))
+
+
+def hf_to_orbax(src: Path, dst: Path, dtype: str = "stored", progress: hf.Progress | None = None) -> None:
+    """Run `orbax_job`."""
+    orbax_job(src, dst, dtype).run(progress)
+
+
+def orbax_to_hf(src: Path, dst: Path, progress: hf.Progress | None = None) -> None:
+    """Run `hf_job`."""
+    hf_job(src, dst).run(progress)
+
+
+def merge(base: Path, adapter: Path, dst: Path, dtype: str | None = None, progress: hf.Progress | None = None) -> None:
+    """Run `merge_job`."""
+    merge_job(base, adapter, dst, dtype).run(progress)
 
 
 def _merged(
@@ -157,18 +203,17 @@ def _merged(
     return views.quantised(unrounded, cfg, dataclasses.replace(source, specs=left_alone))
 
 
-def _finish_hf(folder: Path, source: hf.Tensors, **fields: object) -> None:
-    """What follows the weights: companions, then config.json, by which the folder is known, then the manifest."""
-    hf.copy_companions(source.folder, folder)
-    hf.write_config(source, folder)
-    os.sync()
-    artifacts.write_manifest(folder, "hf", source=str(source.folder), counts=_counts(source.specs), **fields)
+def _hf_writer(source: hf.Tensors, **fields: object) -> Callable[[Path, hf.Progress | None], None]:
+    """Weights, companions, then config.json, by which the folder is known, then the manifest with `fields`."""
 
+    def write(folder: Path, progress: hf.Progress | None) -> None:
+        hf.write_weights(folder, source.specs, source.read, progress, resume=True)
+        hf.copy_companions(source.folder, folder)
+        hf.write_config(source, folder)
+        os.sync()
+        artifacts.write_manifest(folder, "hf", source=str(source.folder), counts=counts(source.specs), **fields)
 
-def room(dst: Path, result: hf.Tensors) -> None:
-    """Raise `UserError` unless the disk holds `result`, less what an unfinished run has left at `dst`."""
-    there = sum(path.stat().st_size for path in Path(dst).rglob("*") if path.is_file()) if Path(dst).is_dir() else 0
-    artifacts.check_room(dst, _counts(result.specs)["bytes"] - there)
+    return write
 
 
 def _plan(does: str, source: hf.Tensors, **options: object) -> dict:
@@ -180,9 +225,6 @@ def _plan(does: str, source: hf.Tensors, **options: object) -> dict:
     return {"does": does, "version": artifacts.VERSION, "source": hashlib.sha256(text.encode()).hexdigest(), **options}
 
 
-def _inputs(src: Path) -> dict:
-    return {"folder": str(src), "config.json": artifacts.sha256(src / "config.json")}
-
-
-def _counts(specs: dict[str, Spec]) -> dict:
+def counts(specs: Mapping[str, Spec]) -> dict:
+    """How many tensors, and their bytes."""
     return {"tensors": len(specs), "bytes": sum(spec.nbytes for spec in specs.values())}

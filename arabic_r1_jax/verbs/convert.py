@@ -1,15 +1,23 @@
 """`arabic-r1 convert ...`: between checkpoint formats. `tools/convert_weights.py` is the same."""
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from arabic_r1_jax import artifacts, progress
 from arabic_r1_jax.verbs.verb import Options, Parser, Verb
+
+if TYPE_CHECKING:
+    from arabic_r1_jax.checkpoint.convert import Job
 
 
 def _folders(parser: Parser) -> None:
     parser.add_argument("src", type=Path, metavar="SRC", help="folder to convert")
     parser.add_argument("dst", type=Path, metavar="DST", help="folder to make")
+    _dry_run(parser)
+
+
+def _dry_run(parser: Parser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="check everything, then tell bytes, disk and time only")
 
 
 def _folders_and_dtype(parser: Parser) -> None:
@@ -21,34 +29,37 @@ def _merge_options(parser: Parser) -> None:
     parser.add_argument("base", type=Path, metavar="BASE", help="Hugging Face or Orbax folder")
     parser.add_argument("adapter", type=Path, metavar="ADAPTER", help="PEFT folder, such as runs/mine/adapter")
     parser.add_argument("dst", type=Path, metavar="DST", help="folder to make")
+    _dry_run(parser)
     parser.add_argument(
         "--dtype", choices=("bf16", "fp8", "float32"), help="of the result; default: the base's, bf16 for an FP8 base"
     )
 
 
-def _written(folder: Path, work: Callable[[Callable], None]) -> dict:
-    with progress.bar(f"Writing {folder}") as update:
-        work(update.to)
-    manifest = artifacts.read_manifest(folder)
-    return {"out": str(folder), "kind": manifest["kind"], **manifest["counts"]}
+def _run(o: Options, job: "Job") -> dict:
+    if o.dry_run:
+        return {"out": str(o.dst), **job.estimate()}
+    with progress.bar(f"Writing {o.dst}") as update:
+        job.run(update.to)
+    manifest = artifacts.read_manifest(o.dst)
+    return {"out": str(o.dst), "kind": manifest["kind"], **manifest["counts"]}
 
 
 def _hf_to_orbax(o: Options) -> dict:
     from arabic_r1_jax.checkpoint import convert
 
-    return _written(o.dst, lambda told: convert.hf_to_orbax(o.src, o.dst, o.dtype, told))
+    return _run(o, convert.orbax_job(o.src, o.dst, o.dtype))
 
 
 def _orbax_to_hf(o: Options) -> dict:
     from arabic_r1_jax.checkpoint import convert
 
-    return _written(o.dst, lambda told: convert.orbax_to_hf(o.src, o.dst, told))
+    return _run(o, convert.hf_job(o.src, o.dst))
 
 
 def _merge(o: Options) -> dict:
     from arabic_r1_jax.checkpoint import convert
 
-    return _written(o.dst, lambda told: convert.merge(o.base, o.adapter, o.dst, o.dtype, told))
+    return _run(o, convert.merge_job(o.base, o.adapter, o.dst, o.dtype))
 
 
 def _verify_options(parser: Parser) -> None:
@@ -86,7 +97,13 @@ def _show_verified(result: dict) -> None:
 
 
 def _show(result: dict) -> None:
-    print(f"{result['out']} ({result['kind']}): {result['tensors']:,} tensors, {result['bytes']:,} bytes")
+    if "seconds" not in result:
+        print(f"{result['out']} ({result['kind']}): {result['tensors']:,} tensors, {result['bytes']:,} bytes")
+        return
+    enough = "" if result["free"] >= result["bytes_left"] else ": too little"
+    print(f"{result['out']}: {result['bytes']:,} bytes, {result['bytes_left']:,} of them still to write")
+    print(f"free on that disk: {result['free']:,} bytes{enough}")
+    print(f"time: about {result['seconds'] / 60:,.1f} minutes at the speed at which a sample was copied there")
 
 
 _AGAIN = "run the same command again, it goes on from here"

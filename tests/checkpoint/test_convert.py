@@ -13,6 +13,7 @@ import pytest
 from arabic_r1_jax import artifacts
 from arabic_r1_jax.checkpoint import convert, hf, orbax
 from arabic_r1_jax.checkpoint.source import base_sha, kind
+from arabic_r1_jax.cli import main
 from arabic_r1_jax.errors import UserError
 
 
@@ -262,3 +263,17 @@ def test_a_disk_that_is_too_small_is_named_before_any_work(make_hf, tmp_path, mo
     with pytest.raises(UserError, match="its disk has 1,000 free"):
         convert.hf_to_orbax(make_hf(), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("free, enough", [(10**15, True), (1000, False)])
+def test_a_dry_run_tells_bytes_disk_and_time_and_writes_nothing(make_hf, tmp_path, monkeypatch, capsys, free, enough):
+    monkeypatch.setattr(artifacts, "free_bytes", lambda _: free)
+    source = make_hf()
+    assert main(["convert", "hf-to-orbax", str(source), str(tmp_path / "out"), "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["bytes"] == told["bytes_left"] == sum(s.nbytes for s in hf.open_folder(source).specs.values())
+    assert told["free"] == free
+    assert told["seconds"] > 0
+    assert main(["convert", "hf-to-orbax", str(source), str(tmp_path / "out"), "--dry-run"]) == 0
+    assert ("too little" in capsys.readouterr().out) is not enough
+    assert [path.name for path in tmp_path.iterdir()] == ["hf"]
