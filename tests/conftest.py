@@ -115,13 +115,15 @@ def random_model():
         for name, shape in flat(abstract_state(cfg, lora, mesh, np.float32)[1]).items():
             rng = np.random.default_rng([seed, *name.encode()])
             noise = rng.standard_normal(shape.shape).astype(np.float32)
-            if "norm" in name:
+            if name.endswith(".scale"):
+                arrays[name] = 0.5 + np.abs(noise) * 0.2
+            elif "norm" in name:
                 arrays[name] = 1 + 0.1 * noise
             elif name.endswith("bias"):
                 arrays[name] = 0.3 * noise
             else:
                 gain = 0.3 if name.endswith("lora_b") else 1.5
-                arrays[name] = noise * gain * shape.shape[-1] ** -0.5
+                arrays[name] = (noise * gain * shape.shape[-1] ** -0.5).astype(shape.dtype)
         return LanguageModel.from_arrays(cfg, arrays, mesh, lora=lora)
 
     return build

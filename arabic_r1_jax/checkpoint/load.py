@@ -36,9 +36,10 @@ def load(
     """Load a model, with a PEFT adapter if one is named.
 
     path: a Hugging Face or an Orbax folder. dtype: what it computes in, "bf16" or "float32" (or the JAX dtype);
-    None: bfloat16 when the weights are, else float32. Weights wider than that are narrowed, the router's excepted;
-    narrower ones stay as stored. mesh: where it lies, by default one device. Raises `UserError` for a folder that is
-    missing, damaged or unsupported, and for an adapter or a tokenizer of another model.
+    None: bfloat16 when the weights are, or are FP8, else float32. FP8 weights stay FP8; others are narrowed when they
+    are wider than that, the router's excepted, and else stay as stored. mesh: where it lies, by default one device.
+    Raises `UserError` for a folder that is missing, damaged or unsupported, and for an adapter or a tokenizer of
+    another model.
     """
     path = Path(path)
     mesh = mesh if mesh is not None else make_mesh(devices=jax.devices()[:1])
@@ -77,8 +78,9 @@ def _tokenizer(path: Path, cfg: ModelConfig) -> Tokenizer | None:
 
 def _compute_dtype(dtype: str | jnp.dtype | None, stored: Mapping[str, Spec]) -> np.dtype:
     if dtype is None:
-        narrow = all(spec.dtype == jnp.bfloat16 for name, spec in stored.items() if not name.startswith("moe.router."))
-        return np.dtype(jnp.bfloat16 if narrow else jnp.float32)
+        kinds = {spec.dtype for name, spec in stored.items() if not name.startswith("moe.router.")}
+        fp8 = jnp.dtype(jnp.float8_e4m3fn)
+        return np.dtype(jnp.bfloat16 if fp8 in kinds or kinds == {jnp.dtype(jnp.bfloat16)} else jnp.float32)
     if isinstance(dtype, str) and dtype not in _DTYPES:
         raise UserError(f"dtype {dtype!r} is unknown; choose bf16 or float32")
     return np.dtype(_DTYPES[dtype] if isinstance(dtype, str) else dtype)

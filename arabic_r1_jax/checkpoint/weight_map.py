@@ -160,8 +160,10 @@ def blocks_of(part: tuple[int, ...]) -> tuple[int, ...]:
 def after_cast(name: str, stored: np.dtype, wanted: np.dtype | None) -> np.dtype:
     """The dtype of one of our arrays when a model is cast to `wanted` (None: not cast).
 
-    The router is never narrowed: transformers 5.24 keeps it in float32 in every family.
+    The router is never narrowed: transformers 5.24 keeps it in float32 in every family. Scales of FP8 never change.
     """
+    if name.endswith(".scale"):
+        return stored
     narrowed = wanted is not None and wanted.itemsize < stored.itemsize
     return stored if wanted is None or (narrowed and name.startswith("moe.router.")) else wanted
 

@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from arabic_r1_jax.kernels.block_fp8 import widen
+
 
 def max_blocks(rows: int, groups: int, block: int) -> int:
     """The most blocks that `rows` rows in `groups` groups can take: sum of ceil(n_g / block) over every split."""
@@ -27,12 +29,14 @@ def block_layout(sizes: Array, blocks: int, block: int) -> tuple[Array, Array]:
     return (ends - (sizes + block - 1) // block) * block, owner
 
 
-def grouped_matmul(x: Array, w: Array, group: Array) -> Array:
+def grouped_matmul(x: Array, w: Array, group: Array, scale: Array | None = None) -> Array:
     """y[n] = x[n] @ w[group[n]].T for blocks of rows x [n, b, in], w [G, out, in], group i32 [n]; y [n, b, out].
 
-    A scalar `group` is the group of every block. Each block's weight is taken from w, then cast to x's dtype.
+    A scalar `group` is the group of every block. Each block's weight is taken from w, then cast to x's dtype; with
+    `scale` [G, ...], w is block FP8 (`kernels.block_fp8`) and only what was taken is widened.
     """
-    taken = w.at[group].get(mode="clip").astype(x.dtype)
+    taken = w.at[group].get(mode="clip")
+    taken = taken.astype(x.dtype) if scale is None else widen(taken, scale.at[group].get(mode="clip"), x.dtype)
     return x @ taken.T if group.ndim == 0 else jnp.einsum("nbi,noi->nbo", x, taken)
 
 

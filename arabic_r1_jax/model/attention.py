@@ -13,7 +13,7 @@ from flax import nnx
 from jax import Array
 
 from arabic_r1_jax.model.config import ModelConfig
-from arabic_r1_jax.model.layers import Axes, Linear, RMSNorm
+from arabic_r1_jax.model.layers import Axes, Linear, RMSNorm, linear_dtype
 from arabic_r1_jax.model.lora import LoraConfig
 from arabic_r1_jax.model.rope import rotate, softmax_scale
 
@@ -34,7 +34,7 @@ class Attention(nnx.Module):
         self.scale = softmax_scale(cfg.qk_head_dim, cfg.rope)
 
         def linear(d_in: int, d_out: int) -> Linear:
-            return Linear(lead, d_in, d_out, dtype, rank, scale)
+            return Linear(lead, d_in, d_out, linear_dtype(cfg, dtype), rank, scale)
 
         if cfg.q_lora_rank is None:
             self.q = linear(cfg.hidden_size, heads * cfg.qk_head_dim)
@@ -75,10 +75,10 @@ class Attention(nnx.Module):
         query sees; returns [B, T, D].
         """
         (q, q_turned), (latent, key_turned) = queries, latents
-        w_key, w_value = (w.astype(q.dtype) for w in self._per_head(self.kv_b.weight[...]))
+        w_key, w_value = self._per_head(self.kv_b.matrix(q.dtype))
         q_latent = jnp.einsum("bthn,hnc->bthc", q, w_key)
         if hasattr(self.kv_b, "lora_a"):  # applied beside W as in training: a sum of both would round the update away
-            low = (self.kv_b.scale * self.kv_b.lora_a[...]).astype(q.dtype)
+            low = (self.kv_b.lora_scale * self.kv_b.lora_a[...]).astype(q.dtype)
             b_key, b_value = (b.astype(q.dtype) for b in self._per_head(self.kv_b.lora_b[...]))
             q_latent += jnp.einsum("bthr,rc->bthc", jnp.einsum("bthn,hnr->bthr", q, b_key), low)
         scores = _scores("bthc,bsc->bhts", q_latent, latent) + _scores("bthr,bsr->bhts", q_turned, key_turned)

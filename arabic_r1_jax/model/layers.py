@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
+from arabic_r1_jax.kernels.block_fp8 import widen
+from arabic_r1_jax.model.config import FP8_BLOCK, ModelConfig
 from arabic_r1_jax.model.lora import Adapter, Frozen
 
 Axes = tuple[tuple[str, int], ...]  # leading dimensions of a stack: ("layer", 58), ("expert", 256)
@@ -19,25 +21,39 @@ def zeros(kind: type[nnx.Variable], axes: tuple[str | None, ...], shape: tuple[i
     return kind(jnp.zeros(shape, dtype), axes=axes)
 
 
+def linear_dtype(cfg: ModelConfig, dtype):
+    """What the linears of a model hold whose other weights are `dtype`."""
+    return jnp.float8_e4m3fn if cfg.fp8 else dtype
+
+
 class Linear(nnx.Module):
-    """y = x W^T, plus the adapter's product when rank > 0."""
+    """y = x W^T, plus the adapter's product when rank > 0. W in float8_e4m3fn has a `scale` for each block."""
 
     def __init__(self, lead: Axes, d_in: int, d_out: int, dtype, rank: int = 0, scale: float = 1.0):
         names, sizes = tuple(name for name, _ in lead), tuple(size for _, size in lead)
         # Experts are split by expert already; every other matrix by its input, the one dimension that is a multiple
         # of the device count for each matrix of every release (kv_a has 576 outputs).
         wide = None if "expert" in names else "wide"
-        self.scale = scale
+        self.lora_scale = scale
         self.weight = zeros(Frozen, (*names, None, wide), (*sizes, d_out, d_in), dtype)
+        if dtype == jnp.float8_e4m3fn:
+            blocks = (-(-d_out // FP8_BLOCK), -(-d_in // FP8_BLOCK))
+            self.scale = zeros(Frozen, (*names, None, None), (*sizes, *blocks), jnp.float32)
         if rank:
             self.lora_a = zeros(Adapter, (*names, None, wide), (*sizes, rank, d_in), jnp.float32)
             self.lora_b = zeros(Adapter, (*names, wide, None), (*sizes, d_out, rank), jnp.float32)
 
     def __call__(self, x: Array) -> Array:  # x [..., in] -> [..., out], in x's dtype
-        y = x @ self.weight[...].astype(x.dtype).T
+        y = x @ self.matrix(x.dtype).T
         if not hasattr(self, "lora_a"):
             return y
-        return y + self.scale * low_rank(x, self.lora_a[...], self.lora_b[...])
+        return y + self.lora_scale * low_rank(x, self.lora_a[...], self.lora_b[...])
+
+    def matrix(self, dtype) -> Array:
+        """W [out, in] in `dtype`."""
+        if hasattr(self, "scale"):
+            return widen(self.weight[...], self.scale[...], dtype)
+        return self.weight[...].astype(dtype)
 
 
 @jax.custom_vjp

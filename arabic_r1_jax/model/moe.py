@@ -15,7 +15,7 @@ from flax import nnx
 from jax import Array, lax
 
 from arabic_r1_jax.model.config import ModelConfig, RouterConfig
-from arabic_r1_jax.model.layers import MLP, Axes, Linear, zeros
+from arabic_r1_jax.model.layers import MLP, Axes, Linear, linear_dtype, zeros
 from arabic_r1_jax.model.lora import Frozen, LoraConfig
 
 
@@ -68,7 +68,8 @@ class Experts(nnx.Module):
     def __init__(self, cfg: ModelConfig, lora: LoraConfig | None, dtype):
         rank, scale = (lora.rank_of("experts"), lora.scale) if lora else (0, 1.0)
         lead = (("layer", cfg.num_moe_layers), ("expert", cfg.n_routed_experts))
-        self.scale = scale
+        self.lora_scale = scale
+        dtype = linear_dtype(cfg, dtype)
         self.gate = Linear(lead, cfg.hidden_size, cfg.moe_intermediate_size, dtype, rank, scale)
         self.up = Linear(lead, cfg.hidden_size, cfg.moe_intermediate_size, dtype, rank, scale)
         self.down = Linear(lead, cfg.moe_intermediate_size, cfg.hidden_size, dtype, rank, scale)
@@ -76,7 +77,7 @@ class Experts(nnx.Module):
     def stacks(self) -> dict[str, Array]:
         """Every array by its dotted name: "gate.weight" [L, E, F, D], "gate.lora_a" [L, E, rank, D], and so on."""
         linears = {"gate": self.gate, "up": self.up, "down": self.down}
-        parts = ("weight", "lora_a", "lora_b")
+        parts = ("weight", "scale", "lora_a", "lora_b")
         return {f"{n}.{p}": getattr(m, p)[...] for n, m in linears.items() for p in parts if hasattr(m, p)}
 
 
@@ -85,4 +86,5 @@ class SharedExperts(MLP):
 
     def __init__(self, cfg: ModelConfig, lead: Axes, lora: LoraConfig | None, dtype):
         rank, scale = (lora.rank_of("shared"), lora.scale) if lora else (0, 1.0)
-        super().__init__(lead, cfg.hidden_size, cfg.n_shared_experts * cfg.moe_intermediate_size, dtype, rank, scale)
+        hidden = cfg.n_shared_experts * cfg.moe_intermediate_size
+        super().__init__(lead, cfg.hidden_size, hidden, linear_dtype(cfg, dtype), rank, scale)

@@ -19,7 +19,7 @@ from jax.sharding import Mesh
 
 from arabic_r1_jax.model.attention import Attention
 from arabic_r1_jax.model.config import ModelConfig
-from arabic_r1_jax.model.layers import MLP, RMSNorm, zeros
+from arabic_r1_jax.model.layers import MLP, RMSNorm, linear_dtype, zeros
 from arabic_r1_jax.model.lora import Adapter, Frozen, LoraConfig
 from arabic_r1_jax.model.moe import Experts, Router, SharedExperts
 from arabic_r1_jax.model.rope import angles
@@ -53,7 +53,7 @@ class Block(nnx.Module):
             self.shared = SharedExperts(cfg, lead, lora, dtype)
         else:
             rank, scale = (lora.rank_of("dense"), lora.scale) if lora else (0, 1.0)
-            self.mlp = MLP(lead, cfg.hidden_size, cfg.intermediate_size, dtype, rank, scale)
+            self.mlp = MLP(lead, cfg.hidden_size, cfg.intermediate_size, linear_dtype(cfg, dtype), rank, scale)
 
     def feed_forward(self, x: Array, routed: Callable[[Array, Array, Array], Array]) -> tuple[Array, Array | None]:
         """x [B, T, D] -> [B, T, D], and the experts chosen, i32 [B, T, K], if any.
@@ -125,7 +125,7 @@ class Transformer(nnx.Module):
 
         Returns x, `state`, and the experts chosen by the mixture-of-experts layers, i32 [L, B, T, K].
         """
-        stacks, scale = (self.experts.stacks(), self.experts.scale) if hasattr(self, "experts") else ({}, 1.0)
+        stacks, scale = (self.experts.stacks(), self.experts.lora_scale) if hasattr(self, "experts") else ({}, 1.0)
         done = 0
         for block in (getattr(self, name) for name in ("dense", "moe") if hasattr(self, name)):
             graph, stacked = nnx.split(block)

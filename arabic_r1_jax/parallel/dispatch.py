@@ -131,11 +131,14 @@ def _ffn(plan: _Plan, rows: Array, weights: Array, groups: Array, stacks: Stacks
     """weights [rows] * expert(rows [rows, D]) for blocks of rows; the expert is a gated network with adapters."""
 
     def linear(name: str, x: Array) -> Array:
-        def matmul(part: str, x: Array) -> Array:
-            stack = stacks[f"{name}.{part}"]
-            return grouped_matmul(x, stack.reshape(-1, *stack.shape[2:]), groups)
+        def of_all_layers(part: str) -> Array | None:
+            stack = stacks.get(f"{name}.{part}")
+            return None if stack is None else stack.reshape(-1, *stack.shape[2:])
 
-        y = matmul("weight", x)
+        def matmul(part: str, x: Array, scale: Array | None = None) -> Array:
+            return grouped_matmul(x, of_all_layers(part), groups, scale)
+
+        y = matmul("weight", x, of_all_layers("scale"))
         if f"{name}.lora_a" not in stacks:
             return y
         return y + plan.scale * matmul("lora_b", matmul("lora_a", x))

@@ -160,3 +160,18 @@ def test_a_damaged_orbax_folder_is_refused(make_hf, tmp_path):
         artifacts.write_json(tmp_path / "orbax" / artifacts.MANIFEST, {**manifest, key: None})
         with pytest.raises(UserError, match=f'manifest.json has no "{key}"'):
             load(tmp_path / "orbax")
+
+
+@pytest.mark.parametrize("form", ["hf", "orbax"])
+def test_a_loaded_fp8_folder_has_the_logits_of_its_dequantised_form(make_fp8, tmp_path, form):
+    folder = make_fp8()
+    convert.hf_to_orbax(folder, tmp_path / "wide", "float32")
+    if form == "orbax":
+        convert.hf_to_orbax(folder, tmp_path / "orbax")
+        folder = tmp_path / "orbax"
+    lm = load(folder, dtype="float32", mesh=make_mesh(1, 2))
+    assert flat(lm.state)["experts.up.weight"].dtype == jnp.float8_e4m3fn
+    assert load(folder).dtype == jnp.bfloat16
+    ids = np.random.default_rng(0).integers(0, lm.config.vocab_size, (4, 12), np.int32)
+    expected = np.asarray(load(tmp_path / "wide", dtype="float32")(ids))
+    np.testing.assert_allclose(np.asarray(lm(ids)), expected, atol=1e-4 * max(1, np.abs(expected).max() / 10), rtol=0)
