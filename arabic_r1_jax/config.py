@@ -1,4 +1,4 @@
-"""What a training run can be told: the sections of a run's TOML file, and where the packaged ones lie.
+"""What a training run can be told: the sections of a run's TOML file.
 
 `load_run_config` gives one frozen `RunConfig`; `settings` does the reading and the checking. Paths are relative to
 the folder the command runs in. Imports no jax: the command line reads this first.
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arabic_r1_jax import settings
+from arabic_r1_jax.packaged import packaged
 from arabic_r1_jax.settings import option, section
 
 DEFAULT = "run/laptop.toml"
@@ -88,13 +89,6 @@ class RunConfig:
     lora: LoraSection = section(LoraSection)
     train: TrainSection = section(TrainSection)
     mesh: MeshSection = section(MeshSection)
-
-
-def packaged(name: str) -> Path:
-    """A file of `configs/`, such as "run/laptop.toml": inside the installed package, or at the top of a checkout."""
-    package = Path(__file__).resolve().parent
-    installed = package / "configs" / name
-    return installed if installed.is_file() else package.parent / "configs" / name
 
 
 def load_run_config(path: Path | None, overrides: Sequence[str] = ()) -> RunConfig:

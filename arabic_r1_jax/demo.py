@@ -23,13 +23,14 @@ import numpy as np
 from arabic_r1_jax import artifacts, progress
 from arabic_r1_jax.checkpoint import convert
 from arabic_r1_jax.checkpoint.load import load
-from arabic_r1_jax.config import RunConfig, load_run_config, packaged
+from arabic_r1_jax.config import RunConfig, load_run_config
 from arabic_r1_jax.data.prompts import question_prompt
 from arabic_r1_jax.data.questions import Question, labels, read_questions
 from arabic_r1_jax.distill import base_corpus, curriculum
 from arabic_r1_jax.distill.words import lexicon
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.eval.evaluate import evaluate
+from arabic_r1_jax.packaged import packaged
 from arabic_r1_jax.parallel.mesh import make_mesh
 from arabic_r1_jax.train.loop import METRICS, train
 from arabic_r1_jax.train.losses import KINDS
