@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arabic_r1_jax import settings
+from arabic_r1_jax.data.prefix import DEFAULT as PREFIX
+from arabic_r1_jax.data.prefix import PREFIXES
 from arabic_r1_jax.packaged import packaged
 from arabic_r1_jax.settings import option, section
 
@@ -24,6 +26,7 @@ class ModelSection:
 class DataSection:
     records: tuple[str, ...] = option((), "JSONL files of four-phase records or of messages")
     documents: tuple[str, ...] = option((), "JSONL files of plain text")
+    prefix: str = option(PREFIX, "<think> opened by the prompt (think_nl) or by the model (none)", choices=PREFIXES)
 
 
 @dataclass(frozen=True)

@@ -273,10 +273,22 @@ def test_prompts_become_completions_in_order(trained, files, capsys, tmp_path):
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert [row["id"] for row in rows] == ["a", 2]
     assert all(set(row) == {"id", "completion", "finish_reason"} for row in rows)
-    assert done["n"] == 2
+    assert (done["n"], done["prefix"]) == (2, "think_nl")
     code, _, err = run(capsys, "generate", *model, "--prompts", files / "prompts.jsonl", "--out", out)
     assert code == 1
     assert "already exists" in err
+
+
+def test_an_adapter_is_asked_by_the_policy_that_it_records(trained, files, capsys, tmp_path):
+    adapter = shutil.copytree(files / "run/adapter", tmp_path / "adapter")
+    manifest = json.loads((adapter / "manifest.json").read_text())
+    (adapter / "manifest.json").write_text(json.dumps({**manifest, "prefix": "none"}))
+    words = ["--model", files / "model", "--adapter", adapter, "--max-new-tokens", 4]
+    ask = ["evaluate", *words, "--data", files / "questions.jsonl", "--limit", 2, "--protocol", "reasoning", "--out"]
+    assert run_json(capsys, *ask, tmp_path / "a")["prefix"] == "none"
+    assert run_json(capsys, *ask, tmp_path / "b", "--prefix", "think_nl")["prefix"] == "think_nl"
+    write = ["generate", *words, "--prompts", files / "prompts.jsonl", "--out", tmp_path / "o.jsonl"]
+    assert run_json(capsys, *write)["prefix"] == "none"
 
 
 def test_chat_answers_what_is_typed(files, capsys, monkeypatch):

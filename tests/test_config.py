@@ -35,7 +35,7 @@ def toml(tmp_path):
 def test_every_setting_of_a_file_arrives_in_its_type(toml):
     path = toml("""
         model.path = "base"
-        data = {records = ["a.jsonl", "b.jsonl"], documents = "c.jsonl"}
+        data = {records = ["a.jsonl", "b.jsonl"], documents = "c.jsonl", prefix = "none"}
         mixture.categories = {"ar.reasoning" = 9, "ar.text" = 1.5}
         lora = {rank = 4, alpha = 8, targets = ["experts"], expert_rank = 2}
         [train]
@@ -46,7 +46,7 @@ def test_every_setting_of_a_file_arrives_in_its_type(toml):
         expert = 8
     """)
     cfg = load_run_config(path)
-    assert cfg.data == config.DataSection(("a.jsonl", "b.jsonl"), ("c.jsonl",))
+    assert cfg.data == config.DataSection(("a.jsonl", "b.jsonl"), ("c.jsonl",), "none")
     assert cfg.mixture == config.MixtureSection(0.8, {"ar.reasoning": 9.0, "ar.text": 1.5})
     assert cfg.lora == config.LoraSection(4, 8.0, ("experts",), 2)
     assert (cfg.train.steps, cfg.train.lr, cfg.train.batch) == (10, 1e-3, config.TrainSection().batch)
@@ -108,6 +108,7 @@ def test_a_folder_may_have_any_name(name):
         ("lora.targets=attention,mlp", "out of attention, shared, dense, experts"),
         ("lora.targets=[1]", "must be a string or a list of strings"),
         ("train.dtype=fp8", 'train.dtype must be a string out of bfloat16, float32, not "fp8"'),
+        ("data.prefix=think", 'data.prefix must be a string out of none, think_nl, not "think"'),
         ("mesh.cpu_devices=0", "mesh.cpu_devices must be an integer of at least 1 and at most 1,024, not 0"),
         ("train.steps", "write it as section.key=value"),
         ("=3", "write it as section.key=value"),

@@ -52,13 +52,20 @@ def _names(entry: Entry) -> tuple[str, str]:
 
 
 def save_adapter(
-    folder: Path, adapter: Mapping[str, np.ndarray | jax.Array], cfg: ModelConfig, lora: LoraConfig, base_sha: str
+    folder: Path,
+    adapter: Mapping[str, np.ndarray | jax.Array],
+    cfg: ModelConfig,
+    lora: LoraConfig,
+    base_sha: str,
+    *,
+    fields: Mapping[str, object] | None = None,
 ) -> None:
     """Write an adapter that peft 0.21.2 loads onto the released base, and `load_adapter` onto ours.
 
     adapter: `P.lora_a` [..., r, in] and `P.lora_b` [..., out, r], float32, one pair for every linear of the targets;
-    base_sha: `load.base_sha` of the base it was trained on. Raises `UserError` when `folder` exists, and ValueError
-    when the adapter and the targets do not cover each other: nothing asked for may be dropped in silence.
+    base_sha: `load.base_sha` of the base it was trained on; fields: more for the manifest. Raises `UserError` when
+    `folder` exists, and ValueError when the adapter and the targets do not cover each other: nothing asked for may be
+    dropped in silence.
     """
     arrays: Factors = {}
     linears = adapted(cfg, lora.targets)
@@ -79,6 +86,7 @@ def save_adapter(
             lora={"rank": lora.rank, "alpha": lora.alpha, "targets": lora.targets, "expert_rank": lora.expert_rank},
             counts={"tensors": len(arrays), "parameters": sum(array.size for array in arrays.values())},
             weights_sha256=artifacts.sha256(staged / WEIGHTS),
+            **(fields or {}),
         )
 
 

@@ -2,16 +2,19 @@
 
     <bos>system<｜User｜>...<｜Assistant｜>...<eos><｜User｜>...<｜Assistant｜>...<eos>
 
-The system text has no mark of its own, and every answer but a last one loses its thoughts. In: the "messages" of a
+The system text has no mark of its own, and every answer but a last one loses its thoughts, as in R1's template (which,
+given a whole conversation, deletes those of the last one too). In: the "messages" of a
 JSONL row. Out: pieces of ids, each with whether it is an assistant's to be learnt (`data.examples`) or joined as a
 prompt (`infer.completions`). Never rendered as one string: that would merge pieces and delete the reasoning.
 """
 
 from collections.abc import Iterator, Sequence
 
-from arabic_r1_jax.data.tokenizers import END_THINK, THINK, Tokenizer, assistant_opening, chat_prompt
+from arabic_r1_jax.data.prefix import DEFAULT, Prefix
+from arabic_r1_jax.data.tokenizers import END_THINK, THINK, Tokenizer, assistant_opening, chat_prompt, think_opening
 from arabic_r1_jax.errors import UserError
 
+OPENING = f"{THINK}\n"
 ROLES = ("system", "user", "assistant")
 Turn = tuple[str, str]  # (role, content)
 
@@ -30,13 +33,13 @@ def read_messages(messages: object, where: str) -> list[Turn]:
     return [(message["role"], message["content"]) for message in messages]
 
 
-def rendered(turns: Sequence[Turn], tok: Tokenizer) -> Iterator[tuple[list[int], bool]]:
+def rendered(turns: Sequence[Turn], tok: Tokenizer, prefix: Prefix = DEFAULT) -> Iterator[tuple[list[int], bool]]:
     """Pieces (ids, learnt) of a conversation, `bos` first; learnt are the assistant's words and its `eos`.
 
-    An answer that opens `<think>` as a prompt does has that opening as a piece of its own, not learnt.
-    Raises `UserError` when the tokenizer has no chat pieces.
+    An answer that opens with `<think>` and a newline has that opening as a piece of its own, learnt unless the policy
+    is that prompts have it. Raises `UserError` when the tokenizer has no chat pieces.
     """
-    chat_prompt(tok, "")
+    chat_prompt(tok, "", prefix)
     yield [tok.bos_id], False
     for number, (role, content) in enumerate(turns, 1):
         if role != "assistant":
@@ -45,16 +48,15 @@ def rendered(turns: Sequence[Turn], tok: Tokenizer) -> Iterator[tuple[list[int],
         yield [tok.assistant_id], False
         if number < len(turns):
             content = content.rpartition(END_THINK)[2]
-        opening = f"{THINK}\n"
-        if content.startswith(opening):
-            yield tok.encode(opening), False
-            content = content.removeprefix(opening)
+        if content.startswith(OPENING):
+            yield think_opening(tok), prefix == "none"
+            content = content.removeprefix(OPENING)
         yield [*tok.encode(content), tok.eos_id], True
 
 
-def messages_prompt(messages: object, tok: Tokenizer, where: str, think: bool = True) -> list[int]:
-    """Ids of a conversation up to the opening of the assistant's next turn, its think block opened with `think`."""
+def messages_prompt(messages: object, tok: Tokenizer, where: str, prefix: Prefix = DEFAULT) -> list[int]:
+    """Ids of a conversation up to the opening of the assistant's next turn, by the policy `prefix`."""
     turns = read_messages(messages, where)
     if turns[-1][0] != "user":
         raise UserError(f"{where}: the last message must be the user's, for the model answers it")
-    return [i for ids, _ in rendered(turns, tok) for i in ids] + assistant_opening(tok, think)
+    return [i for ids, _ in rendered(turns, tok, prefix) for i in ids] + assistant_opening(tok, prefix)

@@ -2,7 +2,7 @@
 
 In: JSONL files and a tokenizer. Out: a folder
 
-    manifest.json          kind "corpus": inputs by sha256, tokenizer, tokens by language and category
+    manifest.json          kind "corpus": inputs by sha256, tokenizer, prefix policy, tokens by language and category
     tables.npz             length, stream and cut permission of every example, in stored order
     arabic_r1_corpus/      the TFDS dataset; also opens with `tfds.builder_from_directory`, without TensorFlow
 
@@ -24,6 +24,7 @@ from tensorflow_datasets.proto import tf_example_pb2
 
 from arabic_r1_jax import artifacts
 from arabic_r1_jax.data.examples import NO_LOSS, Example, read_examples
+from arabic_r1_jax.data.prefix import DEFAULT, Prefix
 from arabic_r1_jax.data.tokenizers import Tokenizer
 from arabic_r1_jax.errors import UserError
 
@@ -175,11 +176,18 @@ def _discard_stale(folder: Path, identity: dict) -> bool:
     return False
 
 
-def build(paths: Sequence[Path], tok: Tokenizer, folder: Path, progress: Callable[[int], None] | None = None) -> Path:
-    """Tokenise JSONL files into a corpus folder, unless it holds the corpus of these files and this tokenizer already.
+def build(
+    paths: Sequence[Path],
+    tok: Tokenizer,
+    folder: Path,
+    prefix: Prefix = DEFAULT,
+    progress: Callable[[int], None] | None = None,
+) -> Path:
+    """Tokenise JSONL files into a corpus folder, unless it holds the corpus of these files, tokenizer and policy.
 
     Args:
         paths: .jsonl or .jsonl.zst files of documents, records or conversations (`data.examples`).
+        prefix: whether prompts open the think block (`data.prefix`).
         progress: called with the number of examples stored so far.
 
     Returns `folder`. Raises `UserError` with file and line for a bad row, and when there is no row at all; then
@@ -193,12 +201,13 @@ def build(paths: Sequence[Path], tok: Tokenizer, folder: Path, progress: Callabl
         "form": FORM,
         "inputs": [{"path": str(path), "sha256": artifacts.sha256(path)} for path in paths],
         "tokenizer": tok.sha256,
+        "prefix": prefix,
     }
     if _discard_stale(folder, identity):
         return folder
     tables = _Tables(progress)
     with artifacts.staged(folder) as temporary:
-        blocks = (block for example in read_examples(paths, tok) for block in _blocks(example))
+        blocks = (block for example in read_examples(paths, tok, prefix) for block in _blocks(example))
         first = next(blocks, None)
         if first is None:
             raise UserError(f"there is nothing to learn from in {', '.join(map(str, paths))}: no rows")

@@ -6,6 +6,7 @@ In: JSONL rows of three forms, told apart by their keys. Out: `Example`s for `da
     {"question": ..., "completion": ...}   record    chat prompt | four phases <eos>      loss on the completion
     {"messages": [{"role", "content"}]}    chat      DeepSeek-R1's template               loss on assistant turns, <eos>
 
+`<think>` and its newline belong to the prompt or to what is learnt, as the policy says (`data.prefix`).
 `phase[j]` says what token j is worth as a target: 0 nothing (prompts), 1 to 5 the phases in the order of `PHASES`,
 6 any other trained text. The trainer turns it into weights, so that weights can change without tokenising again.
 """
@@ -16,11 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from arabic_r1_jax.data.chat import read_messages, rendered
+from arabic_r1_jax.data.chat import OPENING, read_messages, rendered
 from arabic_r1_jax.data.jsonl import read_jsonl
+from arabic_r1_jax.data.prefix import DEFAULT, Prefix
 from arabic_r1_jax.data.prompts import question_prompt
 from arabic_r1_jax.data.questions import language
-from arabic_r1_jax.data.tokenizers import Tokenizer, chat_prompt
+from arabic_r1_jax.data.tokenizers import THINK, Tokenizer, chat_prompt, think_opening
 from arabic_r1_jax.distill import phases
 from arabic_r1_jax.distill.record import Record, parse_record
 from arabic_r1_jax.errors import UserError
@@ -70,7 +72,7 @@ def _tags(row: dict, category: str, text: str, where: str) -> dict[str, str]:
     }
 
 
-def from_document(row: dict, tok: Tokenizer, where: str = "document") -> Example:
+def from_document(row: dict, tok: Tokenizer, where: str = "document", prefix: Prefix = DEFAULT) -> Example:
     """`{"text"}` with optional `id`, `lang` (default: by script) and `category` (default "text")."""
     text = _text(row, "text", "", where)
     parts = [([tok.bos_id], NO_LOSS), ([*tok.encode(text), tok.eos_id], OTHER)]
@@ -89,39 +91,54 @@ def completion_phases(completion: str, tok: Tokenizer) -> tuple[list[int], np.nd
     return ids, phase
 
 
-def from_record(record: Record, tok: Tokenizer, category: str = "reasoning", where: str = "record") -> Example:
-    """The question as a chat prompt that opens the think block (no loss), then the completion and `eos`.
+def from_record(
+    record: Record, tok: Tokenizer, category: str = "reasoning", where: str = "record", prefix: Prefix = DEFAULT
+) -> Example:
+    """The question as a chat prompt (no loss), then the completion and `eos`.
 
+    By the policy "none" the opening `<think>` and newline is learnt, as a part of the completion's first phase.
     Prompt and completion are tokenised apart, as at inference: a completion that starts with white space would merge
-    with the newline behind `<think>` and is refused with a `UserError`.
+    with the newline behind `<think>`, and is refused with a `UserError`, as is one that opens `<think>` itself.
     """
     if record.completion[:1].isspace():
         raise UserError(f'{where}: "completion" starts with white space; it must start at the first phase marker')
+    if record.completion.startswith(THINK):
+        raise UserError(f'{where}: "completion" starts with {THINK}, which data.prefix puts there; leave it out')
     question = record.question
     ids, phase = completion_phases(record.completion, tok)
-    parts = [(chat_prompt(tok, question_prompt(question)), NO_LOSS), (ids, phase),
+    opening = think_opening(tok) if prefix == "none" else []
+    parts = [(chat_prompt(tok, question_prompt(question), prefix), NO_LOSS), (opening, phase[0]), (ids, phase),
              ([tok.eos_id], FINAL if FINAL in phase else OTHER)]  # fmt: skip
     return _example(parts, id=question.id, lang=question.lang, category=category, where=where)
 
 
-def from_messages(row: dict, tok: Tokenizer, where: str = "messages") -> Example:
-    """`{"messages"}` (optional first system message) in DeepSeek-R1's template; loss on assistant turns and `eos`."""
+def from_messages(row: dict, tok: Tokenizer, where: str = "messages", prefix: Prefix = DEFAULT) -> Example:
+    """`{"messages"}` (optional first system message) in DeepSeek-R1's template; loss on assistant turns and `eos`.
+
+    What follows the last answer is left out, so that this answer is the last turn and keeps its thoughts. Raises
+    `UserError` when there is no answer, or when one starts with white space, be it behind `<think>` and its newline.
+    """
     turns = read_messages(row["messages"], where)
-    if not any(role == "assistant" and content for role, content in turns):
+    answers = [number for number, (role, content) in enumerate(turns, 1) if role == "assistant" and content]
+    if not answers:
         raise UserError(f"{where}: no assistant message with text to learn from")
-    parts = [(ids, OTHER if learnt else NO_LOSS) for ids, learnt in rendered(turns, tok)]
+    for number in answers:
+        if turns[number - 1][1].removeprefix(OPENING)[:1].isspace():
+            raise UserError(f"{where}: message {number} starts with white space, which no prompt leaves to the model")
+    turns = turns[: answers[-1]]
+    parts = [(ids, OTHER if learnt else NO_LOSS) for ids, learnt in rendered(turns, tok, prefix)]
     text = "".join(content for role, content in turns if role == "assistant")
     return _example(parts, **_tags(row, "dialogue", text, where))
 
 
-def _record(row: dict, tok: Tokenizer, where: str) -> Example:
-    return from_record(parse_record(row, where), tok, _text(row, "category", "reasoning", where), where)
+def _record(row: dict, tok: Tokenizer, where: str, prefix: Prefix) -> Example:
+    return from_record(parse_record(row, where), tok, _text(row, "category", "reasoning", where), where, prefix)
 
 
 _FORMS = {"completion": _record, "messages": from_messages, "text": from_document}  # the first key present decides
 
 
-def read_examples(paths: Iterable[Path], tok: Tokenizer) -> Iterator[Example]:
+def read_examples(paths: Iterable[Path], tok: Tokenizer, prefix: Prefix = DEFAULT) -> Iterator[Example]:
     """The examples of JSONL files (.jsonl, .jsonl.zst) in file order; raises `UserError` with file and line."""
     for path in paths:
         for number, row in read_jsonl(path):
@@ -130,4 +147,4 @@ def read_examples(paths: Iterable[Path], tok: Tokenizer) -> Iterator[Example]:
             if form is None:
                 found = "a question without a completion" if "question" in row else "no training example"
                 raise UserError(f'{where} is {found}; a row needs "completion", "messages" or "text"')
-            yield form(row, tok, where)
+            yield form(row, tok, where, prefix)

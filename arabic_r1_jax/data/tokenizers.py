@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from arabic_r1_jax.data.prefix import DEFAULT, Prefix
 from arabic_r1_jax.errors import UserError
 
 BOS, EOS, PAD = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>"
@@ -178,25 +179,32 @@ def load_tokenizer(folder: Path) -> Tokenizer | None:
     return None
 
 
-def chat_prompt(tok: Tokenizer, user_text: str, think: bool = True) -> list[int]:
-    """Ids of `<bos><｜User｜>text<｜Assistant｜>` and, with `think`, `<think>` and a newline.
+def chat_prompt(tok: Tokenizer, user_text: str, prefix: Prefix = DEFAULT) -> list[int]:
+    """Ids of `<bos><｜User｜>text<｜Assistant｜>` and, by the policy "think_nl", `<think>` and a newline.
 
-    The form of DeepSeek-R1's later chat template, which opens the think block for the model. The ids are built
-    piece by piece: the template as one string would put a second `bos` in front, and would merge the newline with
-    what follows it. A completion is encoded apart and must not start with white space.
+    The ids are built piece by piece: the template as one string would put a second `bos` in front, and would merge
+    the newline with what follows it. A completion is encoded apart and must not start with white space.
 
     Raises `UserError` when the tokenizer lacks one of the pieces.
     """
-    needed = [(USER, tok.user_id), (ASSISTANT, tok.assistant_id)] + [(THINK, tok.think_id)] * think
-    for piece, i in needed:
-        if i is None:
-            raise UserError(f"{tok.path} has no piece {piece}, which a chat prompt needs; use an R1 or V3 tokenizer")
-    return [tok.bos_id, tok.user_id, *tok.encode(user_text), *assistant_opening(tok, think)]
+    user = _chat_id(tok, USER, tok.user_id)
+    return [tok.bos_id, user, *tok.encode(user_text), *assistant_opening(tok, prefix)]
 
 
-def assistant_opening(tok: Tokenizer, think: bool) -> list[int]:
-    """`<｜Assistant｜>`, and with `think` the opened think block and its newline."""
-    return [tok.assistant_id, tok.think_id, *tok.encode("\n")] if think else [tok.assistant_id]
+def assistant_opening(tok: Tokenizer, prefix: Prefix) -> list[int]:
+    """Ids with which a prompt ends: `<｜Assistant｜>`, and by "think_nl" what `think_opening` gives."""
+    return [_chat_id(tok, ASSISTANT, tok.assistant_id), *(think_opening(tok) if prefix == "think_nl" else [])]
+
+
+def think_opening(tok: Tokenizer) -> list[int]:
+    """Ids of `<think>` and a newline."""
+    return [_chat_id(tok, THINK, tok.think_id), *tok.encode("\n")]
+
+
+def _chat_id(tok: Tokenizer, piece: str, i: int | None) -> int:
+    if i is None:
+        raise UserError(f"{tok.path} has no piece {piece}, which a chat prompt needs; use an R1 or V3 tokenizer")
+    return i
 
 
 # The defaults of SentencePiece rewrite Arabic text (NFKC), cut diacritics off their letters (splitting by script), and

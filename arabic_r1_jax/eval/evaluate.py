@@ -1,9 +1,10 @@
 """Evaluate a model on questions and leave a folder: results.json, items.jsonl and, last, manifest.json.
 
-results.json    {protocol, model, n, accuracy, accuracy_raw, ci95, parse_failures, outcomes, macro,
-                 tasks: {name: {n, accuracy, ...}}}; what the numbers mean stands in `eval.tasks`
+results.json    {protocol, model, prefix, n, accuracy, accuracy_raw, ci95, parse_failures, outcomes, macro,
+                 tasks: {name: {n, accuracy, ...}}}; what the numbers mean stands in `eval.tasks`;
+                 prefix: who opened the think block (`data.prefix`), in the reasoning protocol only
 items.jsonl     one question a line: what was asked, what is right, what the model took, and why
-manifest.json   kind "evaluation": protocol, model, settings, sha256 of the questions and of the tokenizer
+manifest.json   kind "evaluation": protocol, model, prefix, settings, sha256 of the questions and of the tokenizer
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from arabic_r1_jax import artifacts
+from arabic_r1_jax.data.prefix import DEFAULT, Prefix
 from arabic_r1_jax.data.questions import Question, labels
 from arabic_r1_jax.errors import UsageError, UserError
 from arabic_r1_jax.eval.protocols import PROTOCOLS, Item, Progress
@@ -58,6 +60,7 @@ def evaluate(
     limit: int | None = None,
     batch: int = 64,
     max_new_tokens: int = 1024,
+    prefix: Prefix = DEFAULT,
     progress: Progress | None = None,
 ) -> dict:
     """Ask `lm` the first `limit` questions (None: all) by `protocol`, write the folder `out`, return results.json.
@@ -66,6 +69,7 @@ def evaluate(
       protocol: "loglikelihood" or "reasoning" (see `eval.protocols`).
       batch: sequences run at a time.
       max_new_tokens: room for thinking and answer in the reasoning protocol; the other does not use it.
+      prefix: whether the prompt opens the thinking (`data.prefix`), likewise.
       progress: called with the number of questions done.
 
     Raises `UsageError` for an unknown protocol, and `UserError`, before any work, when `out` is not empty, when there
@@ -76,10 +80,12 @@ def evaluate(
     questions = list(questions[:limit])
     if not questions:
         raise UserError("there are no questions to evaluate on")
-    settings = {"batch": batch} | ({"max_new_tokens": max_new_tokens} if protocol == "reasoning" else {})
+    settings, policy = {"batch": batch}, {}
+    if protocol == "reasoning":
+        settings["max_new_tokens"], policy = max_new_tokens, {"prefix": prefix}
     with artifacts.staged(out) as folder:
-        items = PROTOCOLS[protocol](lm, questions, progress=progress, **settings)
-        results = {"protocol": protocol, "model": str(lm.source or ""), **report(items)}
+        items = PROTOCOLS[protocol](lm, questions, progress=progress, **settings, **policy)
+        results = {"protocol": protocol, "model": str(lm.source or ""), **policy, **report(items)}
         artifacts.write_json(folder / "results.json", results)
         artifacts.write_text(folder / "items.jsonl", "".join(_line(_item_json(item)) for item in items))
         artifacts.write_manifest(
@@ -87,6 +93,7 @@ def evaluate(
             "evaluation",
             protocol=protocol,
             model=results["model"],
+            **policy,
             settings={**settings, "dtype": np.dtype(lm.dtype).name, "adapter": lm.lora is not None},
             inputs={"questions": _sha256(questions), "tokenizer": lm.tokenizer.sha256},
             counts={"questions": len(items)},

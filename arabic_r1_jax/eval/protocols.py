@@ -5,8 +5,8 @@ each bare label right after its final `الإجابة:`. The Open Arabic LLM Lea
 code points before taking the largest (lighteval `LogProbCharNorm`), which halves that of هـ, the one label of two code
 points, and so favours it; the undivided choice is kept beside it.
 
-`reasoning`: the prompt as the user's turn of a chat whose think block is open, greedy generation to the end-of-sentence
-token, and the label that `eval.parsing` reads after `</think>`.
+`reasoning`: the prompt as the user's turn of a chat, whose think block the prompt or the model opens (`data.prefix`),
+greedy generation to the end-of-sentence token, and the label that `eval.parsing` reads after `</think>`.
 
 In: a `LanguageModel` and questions with options. Out: one `Item` a question, in the same order.
 """
@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from arabic_r1_jax.data.prefix import DEFAULT, Prefix
 from arabic_r1_jax.data.prompts import question_prompt
 from arabic_r1_jax.data.questions import Question, labels
 from arabic_r1_jax.data.tokenizers import Tokenizer, chat_prompt
@@ -108,6 +109,7 @@ def reasoning(
     max_new_tokens: int = 1024,
     batch: int = 64,
     progress: Progress | None = None,
+    prefix: Prefix = DEFAULT,
 ) -> list[Item]:
     """Let the model think and answer, greedily, and read the label after `</think>`.
 
@@ -116,7 +118,7 @@ def reasoning(
     """
     tokenizer = _tokenizer(lm)
     _need_options(questions)
-    prompts = [chat_prompt(tokenizer, question_prompt(question)) for question in questions]
+    prompts = [chat_prompt(tokenizer, question_prompt(question), prefix) for question in questions]
     generations = generate_ids(
         lm, prompts, max_new_tokens=max_new_tokens, batch=batch, stop_ids={tokenizer.eos_id}, progress=progress
     )

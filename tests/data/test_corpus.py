@@ -66,7 +66,7 @@ def test_a_long_document_is_stored_in_blocks_that_overlap_by_one_token(sentencep
     assert all(a[-1] == b[0] for a, b in itertools.pairwise(blocks))
 
 
-def test_a_corpus_is_built_again_only_for_other_input_or_another_tokenizer(sentencepiece, train_small, tmp_path):
+def test_a_corpus_is_built_again_only_for_other_input_tokenizer_or_policy(sentencepiece, train_small, tmp_path):
     path = write(tmp_path / "rows.jsonl", *ROWS)
     folder = tmp_path / "corpus"
     seen = []
@@ -79,7 +79,21 @@ def test_a_corpus_is_built_again_only_for_other_input_or_another_tokenizer(sente
     train_small(tmp_path, 370)
     corpus.build([path], type(sentencepiece)(tmp_path / "tokenizer.model"), folder, progress=seen.append)
     assert seen == [1, 2, 3, 1, 2, 1, 2]
+    assert read_manifest(folder)["prefix"] == "think_nl"
+    for _ in range(2):
+        corpus.build([path], type(sentencepiece)(tmp_path / "tokenizer.model"), folder, "none", progress=seen.append)
+    assert seen == [1, 2, 3, 1, 2, 1, 2, 1, 2]
+    assert read_manifest(folder)["prefix"] == "none"
     assert len(corpus.open(folder)) == 2
+
+
+@pytest.mark.parametrize("prefix, learnt", [("none", 2), ("think_nl", 0)])
+def test_a_corpus_learns_the_opening_of_the_thinking_by_its_policy(sentencepiece, tmp_path, prefix, learnt):
+    answer = {"role": "assistant", "content": "<think>\nف</think>ج"}
+    path = write(tmp_path / "rows.jsonl", {"messages": [{"role": "user", "content": "س"}, answer]})
+    example = corpus.open(corpus.build([path], sentencepiece, tmp_path / "corpus", prefix))[0]
+    start = example.tokens.tolist().index(sentencepiece.think_id)
+    assert np.count_nonzero(example.phase[start : start + 2]) == learnt
 
 
 def test_a_failed_build_leaves_nothing(sentencepiece, tmp_path):

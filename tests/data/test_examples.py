@@ -1,9 +1,11 @@
 """Rows become tokens with the phase that each counts towards."""
 
 import json
+import random
 
 import numpy as np
 import pytest
+import tokenizers as library
 
 from arabic_r1_jax.data.examples import (
     NO_LOSS,
@@ -16,8 +18,8 @@ from arabic_r1_jax.data.examples import (
     read_examples,
 )
 from arabic_r1_jax.data.prompts import question_prompt
-from arabic_r1_jax.data.tokenizers import chat_prompt
-from arabic_r1_jax.distill import phases
+from arabic_r1_jax.data.tokenizers import ASSISTANT, BOS, EOS, USER, chat_prompt
+from arabic_r1_jax.distill import curriculum, phases
 from arabic_r1_jax.distill.record import Record, parse_record
 from arabic_r1_jax.errors import UserError
 
@@ -78,6 +80,38 @@ def test_the_pieces_of_a_completion_are_those_of_its_phases(request, name):
     assert ids.count(tok.end_think_id) == 1
 
 
+@TOKENIZERS
+def test_a_model_that_opens_its_thinking_learns_to_as_a_part_of_the_first_phase(request, name):
+    tok = request.getfixturevalue(name)
+    record = parse_record(RECORD, "here")
+    masked, learnt = from_record(record, tok), from_record(record, tok, prefix="none")
+    opening = [tok.think_id, *tok.encode("\n")]
+    start = len(chat_prompt(tok, question_prompt(record.question), "none"))
+    assert learnt.tokens.tolist() == masked.tokens.tolist()
+    assert learnt.tokens[start : start + 2].tolist() == opening
+    assert not learnt.phase[:start].any()
+    assert not masked.phase[: start + 2].any()
+    assert learnt.phase[start : start + 3].tolist() == [PHASES.index("analysis") + 1] * 3
+    assert learnt.phase[start + 2 :].tolist() == masked.phase[start + 2 :].tolist()
+
+
+@pytest.mark.parametrize("prefix", ["none", "think_nl"])
+def test_a_record_tokenises_as_one_string_to_the_same_ids(deepseek, prefix):
+    joint, rng = library.Tokenizer.from_file(str(deepseek.path)), random.Random(0)
+    for family in curriculum.FAMILIES:
+        for item in curriculum.items(family, 5, seed=0, held_out=False):
+            record = curriculum.record(item, 0, rng)
+            text = f"{BOS}{USER}{question_prompt(record.question)}{ASSISTANT}<think>\n{record.completion}{EOS}"
+            example = from_record(record, deepseek, prefix=prefix)
+            assert example.tokens.tolist() == joint.encode(text, add_special_tokens=False).ids
+
+
+def test_a_completion_behind_white_space_would_merge_with_the_newline_of_the_prompt(deepseek):
+    joined, apart = deepseek.encode("<think>\n\n## أ"), [deepseek.think_id, *deepseek.encode("\n")]
+    assert joined[:2] != apart
+    assert deepseek.encode("<think>\n## أ") == apart + deepseek.encode("## أ")
+
+
 def test_text_outside_the_phases_is_trained_as_other_text(sentencepiece):
     record = Record(parse_record(RECORD, "here").question, "هذا جواب حر بلا أطوار.")
     example = from_record(record, sentencepiece)
@@ -119,6 +153,23 @@ def test_thoughts_are_learnt_in_the_last_turn_and_dropped_from_earlier_ones(sent
     assert trained == "\n\nجواب" + "فكرة</think>\n\nجواب"
 
 
+@TOKENIZERS
+@pytest.mark.parametrize("prefix", ["none", "think_nl"])
+@pytest.mark.parametrize("after", [[], [("user", "شكرا")]])
+def test_the_last_answer_keeps_its_thoughts_whatever_follows_it(request, name, prefix, after):
+    tok = request.getfixturevalue(name)
+    answer = "<think>\nفكرة\n</think>\n\nالإجابة: ب"
+    turns = [("system", "أجب."), ("user", "كم؟"), ("assistant", answer), *after]
+    row = {"messages": [{"role": role, "content": content} for role, content in turns]}
+    example = from_messages(row, tok, prefix=prefix)
+    start = example.tokens.tolist().index(tok.assistant_id) + 1
+    assert tok.decode(example.tokens[start:]) == answer
+    assert example.tokens[-1] == tok.eos_id
+    assert example.phase[start:].tolist()[:2] == [OTHER if prefix == "none" else NO_LOSS] * 2
+    assert set(example.phase[start + 2 :].tolist()) == {OTHER}
+    assert not example.phase[:start].any()
+
+
 def write(path, *rows):
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     return path
@@ -139,6 +190,10 @@ def test_files_are_read_in_order_and_told_apart_by_their_keys(sentencepiece, tmp
         (QUESTION, "is a question without a completion"),
         ({"txt": "نص"}, "is no training example"),
         (RECORD | {"completion": "\n## التحليل"}, '"completion" starts with white space'),
+        (RECORD | {"completion": "\u00a0## التحليل"}, '"completion" starts with white space'),
+        (RECORD | {"completion": "<think>\n## التحليل"}, '"completion" starts with <think>, which data.prefix puts'),
+        ({"messages": [{"role": "assistant", "content": "\nج"}]}, "message 1 starts with white space"),
+        ({"messages": [{"role": "assistant", "content": "<think>\n\n</think>\n\nج"}]}, "message 1 starts with white"),
         (RECORD | {"completion": ""}, '"completion" must be a non-empty string'),
         (RECORD | {"completion": ["a"]}, '"completion" must be a non-empty string'),
         (RECORD | {"category": 3}, '"category" must be a non-empty string'),

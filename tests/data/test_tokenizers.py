@@ -1,11 +1,14 @@
 """Tokenizers lose nothing, and build the prompt that DeepSeek-R1 was trained on."""
 
+import json
+
 import pytest
+import tokenizers as library
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arabic_r1_jax.data import tokenizers
-from arabic_r1_jax.data.tokenizers import chat_prompt, load_tokenizer
+from arabic_r1_jax.data.tokenizers import ASSISTANT, BOS, THINK, USER, chat_prompt, load_tokenizer
 from arabic_r1_jax.errors import UserError
 
 SYMBOLS = ("## التحليل\n", "المعرفة المطلوبة: ", "ون", "ين", "«", "»", "الإجابة:")
@@ -75,11 +78,49 @@ def test_control_pieces_come_from_no_text(request, name):
     assert tok.decode([tok.bos_id, *tok.encode("نص"), tok.eos_id, tok.pad_id]) == "نص"
 
 
-def test_chat_prompt_is_the_template_of_r1(deepseek):
-    text = "ما جمع «معلم»؟"
-    expected = [0, 128803, *deepseek.encode(text), 128804, 128821, 201]
-    assert chat_prompt(deepseek, text) == expected
-    assert chat_prompt(deepseek, text, think=False) == expected[:-2]
+@pytest.mark.parametrize("name, think", [("deepseek", 128821), ("r1", 128798)])
+def test_chat_prompt_is_the_template_of_r1_in_the_ids_of_the_tokenizer_at_hand(request, name, think):
+    tok, text = request.getfixturevalue(name), "ما جمع «معلم»؟"
+    expected = [0, 128803, *tok.encode(text), 128804, think, 201]
+    assert chat_prompt(tok, text) == chat_prompt(tok, text, "think_nl") == expected
+    assert chat_prompt(tok, text, "none") == expected[:-2]
+    assert (tok.think_id, tok.end_think_id) == (think, think + 1)
+    assert tok.encode("<think>نعم</think>") == [think, *tok.encode("نعم"), think + 1]
+
+
+@pytest.mark.parametrize("prefix, opening", [("none", ""), ("think_nl", f"{THINK}\n")])
+@pytest.mark.parametrize("text", ["ما جمع «معلم»؟", " سطر\n\nوآخر \n", "كَتَبَ 123", "question\n"])
+def test_chat_prompt_equals_the_template_tokenised_as_one_string(deepseek, text, prefix, opening):
+    whole = library.Tokenizer.from_file(str(deepseek.path)).encode(
+        f"{BOS}{USER}{text}{ASSISTANT}{opening}", add_special_tokens=False
+    )
+    assert chat_prompt(deepseek, text, prefix) == whole.ids
+
+
+def test_a_file_that_adds_bos_by_itself_gives_no_second_one(deepseek, rewritten):
+    def add_bos(content: dict) -> None:
+        first, text = {"SpecialToken": {"id": BOS, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}
+        content["post_processor"] = {
+            "type": "TemplateProcessing",
+            "single": [first, text],
+            "pair": [first, text, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {BOS: {"id": BOS, "ids": [0], "tokens": [BOS]}},
+        }
+
+    folder = rewritten(add_bos)
+    (folder / "tokenizer_config.json").write_text(json.dumps({"add_bos_token": True}))
+    assert library.Tokenizer.from_file(str(folder / "tokenizer.json")).encode("س").ids[0] == 0
+    tok = load_tokenizer(folder)
+    assert chat_prompt(tok, "سؤال") == chat_prompt(deepseek, "سؤال")
+    assert tok.encode_with_ends("سؤال")[0] == deepseek.encode("سؤال")
+
+
+@pytest.mark.parametrize("name", ["sentencepiece", "deepseek"])
+def test_bos_in_the_users_text_is_text(request, name):
+    tok = request.getfixturevalue(name)
+    ids = chat_prompt(tok, f"{BOS}سؤال{BOS}")
+    assert ids.count(tok.bos_id) == 1
+    assert tok.decode(ids).count(BOS) == 2
 
 
 def test_chat_prompt_of_the_trained_model_has_the_same_form(sentencepiece):
@@ -94,6 +135,11 @@ def test_chat_prompt_without_chat_pieces_says_so(sentencepiece, monkeypatch):
     monkeypatch.setattr(sentencepiece, "user_id", None)
     with pytest.raises(UserError, match="no piece <｜User｜>"):
         chat_prompt(sentencepiece, "سؤال")
+    monkeypatch.undo()
+    monkeypatch.setattr(sentencepiece, "think_id", None)
+    with pytest.raises(UserError, match="no piece <think>"):
+        chat_prompt(sentencepiece, "سؤال")
+    assert chat_prompt(sentencepiece, "سؤال", "none")[-1] == sentencepiece.assistant_id
 
 
 def test_save_and_load_keep_identity(sentencepiece, tmp_path):

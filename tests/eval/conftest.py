@@ -44,13 +44,16 @@ def random_weights():
 
 @pytest.fixture(scope="session")
 def parrot(make_model, tokenizer):
-    """A model that says `</think>الإجابة: ب` after a chat prompt, whatever is asked.
+    """A model that says `</think>الإجابة: ب` after a chat prompt, whatever is asked, and opens `<think>` first if the
+    prompt does not.
 
-    Every layer adds nothing, so the next token depends on the last one alone: a chain from the newline that ends a chat
-    prompt. All other tokens are equally likely after any token outside the chain, and after `الإجابة:` all but a space.
+    Every layer adds nothing, so the next token depends on the last one alone: a chain from the piece of the assistant,
+    in which the newline is the other end of chat prompts. All other tokens are equally likely after any token outside
+    the chain, and after `الإجابة:` all but a space.
     """
     (newline,), (cue,), (space,), (label,) = map(tokenizer.encode, ("\n", "الإجابة:", " ", "ب"))
-    chain = [newline, tokenizer.end_think_id, cue, space, label, tokenizer.eos_id]
+    opening = [tokenizer.assistant_id, tokenizer.think_id, newline]
+    chain = [*opening, tokenizer.end_think_id, cue, space, label, tokenizer.eos_id]
 
     def weights(name: str, shape: tuple[int, ...]) -> np.ndarray:
         array = np.ones(shape) if "norm" in name else np.zeros(shape)

@@ -50,6 +50,16 @@ def test_reasoning_leaves_results_items_and_manifest(parrot, tmp_path):
     manifest = read_manifest(tmp_path / "out")
     assert (manifest["kind"], manifest["counts"]) == ("evaluation", {"questions": 2})
     assert manifest["inputs"]["tokenizer"] == parrot.tokenizer.sha256
+    assert manifest["prefix"] == results["prefix"] == "think_nl"
+
+
+def test_the_policy_asked_for_is_recorded_where_it_was_used(parrot, tmp_path):
+    opened = evaluate(parrot, _questions(1), "reasoning", tmp_path / "a", max_new_tokens=10, prefix="none")
+    assert opened["accuracy"] == 1.0
+    assert read_manifest(tmp_path / "a")["prefix"] == opened["prefix"] == "none"
+    assert _items(tmp_path / "a")[0]["completion"].startswith("<think>\n")
+    scored = evaluate(parrot, _questions(1), "loglikelihood", tmp_path / "b", prefix="none")
+    assert "prefix" not in scored | read_manifest(tmp_path / "b")
 
 
 def test_loglikelihood_gives_the_normalised_accuracy_and_the_raw_one(parrot, tmp_path):

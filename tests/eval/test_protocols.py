@@ -69,6 +69,14 @@ def test_a_label_behind_the_end_tag_is_the_prediction(parrot):
     assert done == [2]
 
 
+def test_a_model_that_opens_its_thinking_itself_is_read_the_same(parrot):
+    (item,) = reasoning(parrot, [_question(1)], max_new_tokens=10, prefix="none")
+    assert item.completion == "<think>\n</think>الإجابة: ب"
+    assert (item.prediction, item.outcome, item.finish_reason) == (1, "parsed", "stop")
+    (cut,) = reasoning(parrot, [_question(1)], max_new_tokens=2, prefix="none")
+    assert (cut.completion, cut.prediction, cut.outcome) == ("<think>\n", None, "truncated")
+
+
 def test_what_the_limit_cuts_is_truncated_even_when_a_label_was_written(parrot):
     items = reasoning(parrot, [_question(1), _question(1)], max_new_tokens=4)
     assert items[0].completion == "</think>الإجابة: ب"

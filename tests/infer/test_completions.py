@@ -27,6 +27,8 @@ def test_prompts_are_read_in_both_forms_and_named(tok, tmp_path):
     names, prompts = read_prompts(path, tok)
     assert names == ["a", 2, 7]
     assert prompts == [[tok.bos_id, *tok.encode("حضر")], chat_prompt(tok, "كم؟"), [tok.bos_id]]
+    _, opened_by_the_model = read_prompts(path, tok, "none")
+    assert opened_by_the_model == [prompts[0], chat_prompt(tok, "كم؟", "none"), prompts[2]]
 
 
 @pytest.mark.parametrize(

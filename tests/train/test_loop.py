@@ -101,8 +101,21 @@ def test_a_run_leaves_its_files_and_the_manifest_says_what_it_is(whole, base, se
     assert manifest["base_sha"] == base_sha(base())
     assert manifest["config"]["train"]["lr"] == settings().train.lr
     assert artifacts.read_manifest(whole.out / "adapter")["base_sha"] == base_sha(base())
+    for folder in (whole.out, whole.out / "corpus", whole.out / "adapter"):
+        assert artifacts.read_manifest(folder)["prefix"] == "think_nl"
     assert whole.summary["steps"] == STEPS
     assert whole.summary["adapter"] == str(whole.out / "adapter")
+
+
+def test_a_run_records_the_policy_by_which_it_learns_to_open_its_thinking(whole, settings, tmp_path):
+    train(settings(data__prefix="none", train__steps=1, train__warmup_steps=0), tmp_path / "run")
+    for folder in (tmp_path / "run", tmp_path / "run" / "corpus", tmp_path / "run" / "adapter"):
+        assert artifacts.read_manifest(folder)["prefix"] == "none"
+    (learnt,), (masked,) = (
+        artifacts.read_manifest(run / "corpus")["streams"][:1] for run in (tmp_path / "run", whole.out)
+    )
+    assert learnt["tokens"] == masked["tokens"]
+    assert learnt["trained"] == masked["trained"] + 2 * masked["examples"]
 
 
 def test_the_log_has_one_line_a_step_with_what_it_promises(whole, settings):
@@ -238,6 +251,7 @@ def test_a_run_cut_off_before_its_first_checkpoint_starts_again(whole, settings,
     "changes, named",
     [
         ({"train__lr": 0.02}, "train.lr"),
+        ({"data__prefix": "none"}, "data.prefix"),
         ({"train__steps": 7, "lora__rank": 4}, "lora.rank, train.steps"),
         ({"train__phase_weights__final": 2.0}, "train.phase_weights.final"),
         ({"mixture__categories": '{"ar.reasoning" = 1.0}'}, r"mixture.categories.ar\.reasoning"),
