@@ -163,8 +163,8 @@ def merge_job(base: Path, adapter: Path, dst: Path, dtype: str | None = None) ->
     artifacts.check_continues(dst)
     source, cfg = open_folder(base)
     sha = base_sha(base)
-    lora, factors = peft.load_adapter(adapter, cfg, sha)
-    result = _merged(source, cfg, lora, factors, dtype)
+    lora, pair = peft.open_adapter(adapter, cfg, sha)
+    result = _merged(source, cfg, lora, pair, dtype)
     inputs = {"base_sha": sha, "adapter": artifacts.sha256(adapter / peft.WEIGHTS)}
     return Job(dst, result, _plan("merge", result, **inputs), _hf_writer(result, inputs=inputs))
 
@@ -185,11 +185,11 @@ def merge(base: Path, adapter: Path, dst: Path, dtype: str | None = None, progre
 
 
 def _merged(
-    source: hf.Tensors, cfg: ModelConfig, lora: LoraConfig, factors: peft.Factors, dtype: str | None
+    source: hf.Tensors, cfg: ModelConfig, lora: LoraConfig, pair: peft.ReadPair, dtype: str | None
 ) -> hf.Tensors:
     """Base + adapter as a view in the dtype asked for."""
     linears = {theirs for entry in peft.adapted(cfg, lora.targets) for _, theirs in entry.tensors()}
-    read_sum = peft.merged(views.cast(source, cfg, np.dtype(np.float32)).read, cfg, lora, factors)
+    read_sum = peft.merged(views.cast(source, cfg, np.dtype(np.float32)).read, cfg, lora, pair)
     wanted = target(None if dtype == "fp8" else dtype) or (views.BF16 if cfg.fp8 else None)
     plain = views.cast(source, cfg, wanted)
 

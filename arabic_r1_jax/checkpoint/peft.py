@@ -1,49 +1,39 @@
 """Adapters in PEFT's own folder layout: adapter_config.json, adapter_model.safetensors, and our manifest.json.
 
-Per-expert names, one A and B for each matrix of the released model:
+`peft_read` opens adapters of any origin; here ours are written, in two layouts of the routed experts:
 
-    base_model.model.model.layers.3.mlp.experts.7.gate_proj.lora_A.weight [r, in]    ...lora_B.weight [out, r]
+    per-expert   one A and B for each matrix of the released model, as DeepSeek's own names have it; the default
+    fused        one A and B for all experts of a layer, as transformers 5 holds them in memory
 
-peft 0.21.2 on transformers 5 fuses the expert keys itself, and while it does so silently drops `gate_proj`,
-`up_proj` and `down_proj` of dense and shared networks from `target_modules`. Those are therefore named as 2-D
-`target_parameters`, the experts by `target_modules`; the global `r` is the experts' (the fusion doubles that one),
+peft 0.21.2 on transformers 5 fuses per-expert keys itself, and while it does so silently drops `gate_proj`, `up_proj`
+and `down_proj` of dense and shared networks from `target_modules`. Those are therefore named as 2-D
+`target_parameters`, the experts by `target_modules`; the global `r` is then the experts' (the fusion doubles that one),
 `rank_pattern` gives the others theirs, and alpha / r is the same for every matrix, as some servers read only one.
 """
 
-import json
-import re
-from collections.abc import Callable, Iterator, Mapping
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import jax
 import numpy as np
 
 from arabic_r1_jax import artifacts
-from arabic_r1_jax.checkpoint import shards, weight_map
+from arabic_r1_jax.checkpoint import shards
+from arabic_r1_jax.checkpoint.peft_read import CONFIG, KIND, PREFIX, WEIGHTS, A, Adapters, B, adapted, open_adapters
+from arabic_r1_jax.checkpoint.shards import Spec
 from arabic_r1_jax.checkpoint.weight_map import Entry
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.model.config import ModelConfig
 from arabic_r1_jax.model.lora import TARGETS, LoraConfig
 
-CONFIG, WEIGHTS, KIND = "adapter_config.json", "adapter_model.safetensors", "adapter"
-_PREFIX = "base_model.model."
-# What would change the numbers and we do not compute: key -> the only value that is read.
-_ONLY = {"peft_type": "LORA", "use_dora": False, "use_rslora": False, "bias": "none", "fan_in_fan_out": False}
-_EMPTY = ("modules_to_save", "trainable_token_indices", "layer_replication")
+__all__ = ["CONFIG", "KIND", "LAYOUTS", "WEIGHTS", "adapted", "load_adapter", "merged", "save_adapter", "write_adapter"]
 
+LAYOUTS = ("per-expert", "fused")
 Factors = dict[str, np.ndarray]  # "P.lora_a" [..., r, in] and "P.lora_b" [..., out, r], float32
-
-
-def adapted(cfg: ModelConfig, targets: tuple[str, ...]) -> list[Entry]:
-    """The linears that these targets adapt, in the order of the table."""
-    return [entry for entry in weight_map.entries(cfg).values() if entry.lora in targets]
-
-
-def _keys(entry: Entry) -> Iterator[tuple[tuple[int, ...], str, str]]:
-    """(index, A's key, B's key) of every matrix of one of our linears."""
-    for index, theirs in entry.tensors():
-        module = _PREFIX + theirs.removesuffix(".weight")
-        yield index, f"{module}.lora_A.weight", f"{module}.lora_B.weight"
+ReadPair = Callable[[str], tuple[np.ndarray, np.ndarray]]  # released weight name -> its A [r, in] and B [out, r]
+_F32 = np.dtype(np.float32)
 
 
 def _names(entry: Entry) -> tuple[str, str]:
@@ -57,7 +47,7 @@ def save_adapter(
     cfg: ModelConfig,
     lora: LoraConfig,
     base_sha: str,
-    *,
+    layout: str = "per-expert",
     fields: Mapping[str, object] | None = None,
 ) -> None:
     """Write an adapter that peft 0.21.2 loads onto the released base, and `load_adapter` onto ours.
@@ -67,40 +57,123 @@ def save_adapter(
     `folder` exists, and ValueError when the adapter and the targets do not cover each other: nothing asked for may be
     dropped in silence.
     """
-    arrays: Factors = {}
     linears = adapted(cfg, lora.targets)
     wanted = {name for entry in linears for name in _names(entry)}
     if odd := sorted(wanted.symmetric_difference(adapter)):
         raise ValueError(f"the adapter does not cover targets {lora.targets}: {odd[:4]}")
-    for entry in linears:
-        a, b = (np.asarray(adapter[name], np.float32) for name in _names(entry))
-        for index, key_a, key_b in _keys(entry):
-            arrays[key_a], arrays[key_b] = a[index], b[index]
+    places = {theirs: (entry, index) for entry in linears for index, theirs in entry.tensors()}
+    arrays = {name: np.asarray(factor, np.float32) for name, factor in adapter.items()}
+
+    def pair(theirs: str) -> tuple[np.ndarray, np.ndarray]:
+        entry, index = places[theirs]
+        return tuple(arrays[name][index] for name in _names(entry))
+
+    write_adapter(folder, cfg, lora, linears, pair, layout, {"base_sha": base_sha, **(fields or {})})
+
+
+def write_adapter(
+    folder: Path,
+    cfg: ModelConfig,
+    lora: LoraConfig,
+    linears: list[Entry],
+    pair: ReadPair,
+    layout: str,
+    fields: Mapping[str, object],
+) -> None:
+    """Write the adapters of `linears`, asking `pair` for one linear's factors at a time. Raises as `save_adapter`."""
+    tensors = {"per-expert": _per_expert, "fused": _fused}[layout](linears, lora, pair)
+    specs = {key: spec for key, (spec, _) in tensors.items()}
     with artifacts.staged(folder) as staged:
-        shards.write(staged / WEIGHTS, shards.specs_of(arrays), arrays.__getitem__)
-        artifacts.write_json(staged / CONFIG, peft_config(cfg, lora))
+        shards.write(staged / WEIGHTS, specs, lambda key: tensors[key][1]())
+        artifacts.write_json(staged / CONFIG, peft_config(lora, linears, layout))
+        about = {"rank": lora.rank, "alpha": lora.alpha, "targets": lora.targets, "expert_rank": lora.expert_rank}
         artifacts.write_manifest(
             staged,
             KIND,
-            base_sha=base_sha,
-            lora={"rank": lora.rank, "alpha": lora.alpha, "targets": lora.targets, "expert_rank": lora.expert_rank},
-            counts={"tensors": len(arrays), "parameters": sum(array.size for array in arrays.values())},
+            layout=layout,
+            lora={**about, "linears": [entry.name for entry in linears]},
+            model=dataclasses.asdict(cfg),
+            counts={"tensors": len(specs), "parameters": sum(spec.nbytes for spec in specs.values()) // _F32.itemsize},
             weights_sha256=artifacts.sha256(staged / WEIGHTS),
-            **(fields or {}),
+            **fields,
         )
 
 
-def peft_config(cfg: ModelConfig, lora: LoraConfig) -> dict:
+Tensors = dict[str, tuple[Spec, Callable[[], np.ndarray]]]  # key -> what it is, and how to make it
+
+
+def _per_expert(linears: list[Entry], lora: LoraConfig, pair: ReadPair) -> Tensors:
+    """One A and one B for each released matrix."""
+    found: Tensors = {}
+    for entry in linears:
+        rank, (d_out, d_in) = lora.rank_of(entry.lora), entry.part
+        for _, theirs in entry.tensors():
+            module = PREFIX + theirs.removesuffix(".weight")
+            found[module + A] = Spec(_F32, (rank, d_in)), lambda theirs=theirs: pair(theirs)[0]
+            found[module + B] = Spec(_F32, (d_out, rank)), lambda theirs=theirs: pair(theirs)[1]
+    return found
+
+
+def _fused(linears: list[Entry], lora: LoraConfig, pair: ReadPair) -> Tensors:
+    """The routed experts of a layer as one module; everything else as `_per_expert`.
+
+    A stacks the experts' A; column s E + e of B is column s of expert e's. Gate and up lie side by side in the rank:
+    A = [A_gate; A_up], B = [[B_gate, 0], [0, B_up]].
+    """
+    found = _per_expert([entry for entry in linears if entry.lora != "experts"], lora, pair)
+    experts = {entry.name.split(".")[1]: entry for entry in linears if entry.lora == "experts"}
+    missing = {"gate", "up", "down"} - experts.keys()
+    if experts and missing:
+        raise UserError(f"experts.{min(missing)} is not adapted, which the fused layout needs; use per-expert")
+    for layer in range(experts["down"].stack[0] if experts else 0):
+        module = PREFIX + experts["down"].theirs((layer, 0)).rpartition(".experts.")[0] + ".experts"
+        for level, kinds in ((".base_layer", ("gate", "up")), ("", ("down",))):
+            those = [experts[kind] for kind in kinds]
+            count, (d_out, d_in) = those[0].stack[1], those[0].part
+            rank, d_out = len(kinds) * lora.rank_of("experts"), len(kinds) * d_out
+            specs = {A: Spec(_F32, (count * rank, d_in)), B: Spec(_F32, (d_out, rank * count))}
+            for end, make in ((A, _fused_a), (B, _fused_b)):
+                found[module + level + end] = specs[end], functools.partial(make, those, layer, pair, specs[end].shape)
+    return found
+
+
+def _fused_a(those: list[Entry], layer: int, pair: ReadPair, shape: tuple[int, int]) -> np.ndarray:
+    """A of one fused module: expert by expert, each one's matrices of `those` on top of each other."""
+    names = [entry.theirs((layer, e)) for e in range(those[0].stack[1]) for entry in those]
+    return np.concatenate([pair(name)[0] for name in names]).reshape(shape)
+
+
+def _fused_b(those: list[Entry], layer: int, pair: ReadPair, shape: tuple[int, int]) -> np.ndarray:
+    """B of one fused module: a block of rows and of the rank for each matrix, the experts fastest along the columns."""
+    count, (d_out, _) = those[0].stack[1], those[0].part
+    wide = np.zeros((shape[0], shape[1] // count, count), np.float32)
+    for e in range(count):
+        for at, entry in enumerate(those):
+            b = pair(entry.theirs((layer, e)))[1]
+            wide[at * d_out : (at + 1) * d_out, at * b.shape[1] : (at + 1) * b.shape[1], e] = b
+    return wide.reshape(shape)
+
+
+def peft_config(lora: LoraConfig, linears: list[Entry], layout: str = "per-expert") -> dict:
     """adapter_config.json for peft 0.21.2; the module docstring says why it is shaped so."""
-    linears = adapted(cfg, lora.targets)
     local = {entry: entry.template.partition("{layer}.")[2].removesuffix(".weight") for entry in linears}
-    parameters = sorted({f"{local[entry]}.weight" for entry in linears if entry.lora in ("dense", "shared")})
-    modules = sorted({local[entry].rpartition(".")[2] for entry in linears if entry.lora in ("attention", "experts")})
-    rank = lora.rank_of("experts") or lora.rank
-    patterns = {}
-    if rank != lora.rank:
-        patterns = {local[entry]: lora.rank for entry in linears if entry.lora == "attention"}
-        patterns.update(dict.fromkeys(parameters, lora.rank))
+    fused = layout == "fused"
+    networks = sorted({f"{local[entry]}.weight" for entry in linears if entry.lora in ("dense", "shared")})
+    by_module = ("attention",) if fused else ("attention", "experts")
+    modules = sorted({local[entry].rpartition(".")[2] for entry in linears if entry.lora in by_module})
+    rank, parameters = lora.rank, list(networks)
+    ranks: dict[str, int] = {}
+    if fused and any(entry.lora == "experts" for entry in linears):
+        ranks = {
+            "mlp.experts.gate_up_proj": 2 * lora.rank_of("experts"),
+            "mlp.experts.down_proj": lora.rank_of("experts"),
+        }
+        parameters += ranks
+    elif not fused and any(entry.lora == "experts" for entry in linears):
+        rank = lora.rank_of("experts")
+        if rank != lora.rank:
+            ranks = {local[entry]: lora.rank for entry in linears if entry.lora == "attention"}
+            ranks.update(dict.fromkeys(networks, lora.rank))
     return {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -115,146 +188,75 @@ def peft_config(cfg: ModelConfig, lora: LoraConfig) -> dict:
         "use_dora": False,
         "target_modules": modules,
         "target_parameters": parameters or None,
-        "rank_pattern": patterns,
-        "alpha_pattern": dict.fromkeys(patterns, lora.alpha),
+        "rank_pattern": ranks,
+        "alpha_pattern": {name: lora.scale * r for name, r in ranks.items()},
     }
 
 
+def normalised(found: Adapters, cfg: ModelConfig) -> tuple[LoraConfig, ReadPair]:
+    """An adapter of any origin in our terms: one scale, one rank for the experts and one for all other linears.
+
+    The pair of a linear that is narrower is padded with zeros, of one with another scale B is multiplied by the
+    ratio, and that of one that has none is zero: nothing changes what is computed.
+    """
+    group = {theirs: entry.lora for entry in adapted(cfg, TARGETS) for _, theirs in entry.tensors()}
+    parts = {theirs: entry.part for entry in adapted(cfg, TARGETS) for _, theirs in entry.tensors()}
+    there = {group[name] for name in found.pairs}
+    targets = tuple(target for target in TARGETS if target in there)
+    ranks: dict[bool, int] = {}
+    for name, each in found.pairs.items():
+        is_expert = group[name] == "experts"
+        ranks[is_expert] = max(ranks.get(is_expert, 0), each.rank)
+    scale = next(iter(found.pairs.values())).scale
+    rank = ranks.get(False) or ranks[True]
+    expert_rank = ranks[True] if ranks.get(True, rank) != rank else None
+
+    def pair(theirs: str) -> tuple[np.ndarray, np.ndarray]:
+        (d_out, d_in), r = parts[theirs], ranks[group[theirs] == "experts"]
+        a, b = np.zeros((r, d_in), np.float32), np.zeros((d_out, r), np.float32)
+        if (each := found.pairs.get(theirs)) is not None:
+            a[: each.rank], b[:, : each.rank] = each.read()
+            if abs(each.scale - scale) > 1e-6 * scale:
+                b *= np.float32(each.scale / scale)
+        return a, b
+
+    return LoraConfig(rank, scale * rank, targets, expert_rank), pair
+
+
+def open_adapter(folder: Path, cfg: ModelConfig, base_sha: str | None = None) -> tuple[LoraConfig, ReadPair]:
+    """A PEFT folder of any origin: its settings, and its factors one linear at a time. Raises as `load_adapter`."""
+    return normalised(open_adapters(folder, cfg, base_sha), cfg)
+
+
 def load_adapter(folder: Path, cfg: ModelConfig, base_sha: str | None = None) -> tuple[LoraConfig, Factors]:
-    """Read a PEFT folder with per-expert names.
+    """Read a PEFT folder, ours or another's, of either layout.
 
     Returns the LoRA settings and `P.lora_a`, `P.lora_b` stacked as the model holds them, float32. base_sha: the base
     at hand; an adapter whose manifest names another one is refused (None, or an adapter without manifest: no check).
-    Raises `UserError` for missing or damaged files, settings that we do not compute, and tensors that are missing,
-    unknown or of another size than this model's.
+    Raises `UserError` as `peft_read.open_adapters` does.
     """
-    folder = Path(folder)
-    if not (folder / CONFIG).is_file():
-        raise UserError(f"{folder} holds no {CONFIG}; name an adapter folder, such as adapter/ of a training run")
-    config = artifacts.read_json(folder / CONFIG)
-    _check_config(folder / CONFIG, config)
-    _check_base(folder, base_sha)
-    shard = shards.Shard(folder / WEIGHTS)
-    targets = _targets(shard, cfg)
+    lora, pair = open_adapter(folder, cfg, base_sha)
     factors: Factors = {}
-    ranks: dict[str, int] = {}
-    scales: dict[float, str] = {}
-    for entry in adapted(cfg, targets):
-        a, b, rank = _stack_factors(shard, entry)
+    for entry in adapted(cfg, lora.targets):
+        rank, (d_out, d_in) = lora.rank_of(entry.lora), entry.part
+        a = np.empty((*entry.stack, rank, d_in), np.float32)
+        b = np.empty((*entry.stack, d_out, rank), np.float32)
+        for index, theirs in entry.tensors():
+            a[index], b[index] = pair(theirs)
         factors.update(zip(_names(entry), (a, b), strict=True))
-        group = "experts" if entry.lora == "experts" else "others"
-        if ranks.setdefault(group, rank) != rank:
-            raise UserError(f"{shard.path}: {entry.name} has rank {rank}, others {ranks[group]}; one rank is supported")
-        scales.setdefault(_scale(folder / CONFIG, config, entry, rank), entry.name)
-    if max(scales) - min(scales) > 1e-6 * max(scales):
-        raise UserError(f"{folder / CONFIG}: alpha / r differs between {list(scales.values())}; one scale is supported")
-    rank = ranks.get("others") or ranks["experts"]
-    expert_rank = ranks["experts"] if ranks.get("experts", rank) != rank else None
-    return LoraConfig(rank, next(iter(scales)) * rank, targets, expert_rank), factors
-
-
-def _check_config(path: Path, config: object) -> None:
-    if not isinstance(config, dict):
-        raise UserError(f"{path} is not a JSON object")
-    for key, value in _ONLY.items():
-        if config.get(key, value) != value:
-            raise UserError(f'{path}: "{key}" is {json.dumps(config[key])}; only {json.dumps(value)} is supported')
-    for key in _EMPTY:
-        if config.get(key):
-            raise UserError(f'{path}: "{key}" is set; only plain LoRA of linears is supported')
-    for key in ("r", "lora_alpha"):
-        if not isinstance(config.get(key), int | float) or config[key] <= 0:
-            raise UserError(f'{path}: "{key}" is {config.get(key)!r}; it must be a number above 0')
-    for key in ("rank_pattern", "alpha_pattern"):
-        table = config.get(key) or {}
-        if not isinstance(table, dict) or not all(isinstance(number, int | float) for number in table.values()):
-            raise UserError(f'{path}: "{key}" is {table!r}; it must map patterns to numbers')
-
-
-def _check_base(folder: Path, base_sha: str | None) -> None:
-    manifest = artifacts.read_manifest(folder)
-    trained_on = manifest.get("base_sha") if manifest else None
-    if base_sha is not None and trained_on is not None and trained_on != base_sha:
-        raise UserError(
-            f"{folder} was trained on another base (sha256 {trained_on[:12]}…, this one is {base_sha[:12]}…); "
-            "load it with the base that it was trained on"
-        )
-
-
-def _targets(shard: shards.Shard, cfg: ModelConfig) -> tuple[str, ...]:
-    """Which targets the keys of a file belong to; raises `UserError` for a key that is none of this model's."""
-    group = {}
-    for entry in adapted(cfg, TARGETS):
-        for _, key_a, key_b in _keys(entry):
-            group[key_a] = group[key_b] = entry.lora
-    for key in shard.specs:
-        if key not in group:
-            raise UserError(f"{shard.path}: tensor {key} belongs to no linear of this model; is it of another base?")
-    found = {group[key] for key in shard.specs}
-    if not found:
-        raise UserError(f"{shard.path} holds no adapter tensor")
-    return tuple(target for target in TARGETS if target in found)
-
-
-def _stack_factors(shard: shards.Shard, entry: Entry) -> tuple[np.ndarray, np.ndarray, int]:
-    """A [..., r, in], B [..., out, r] of one linear, and r."""
-    d_out, d_in = entry.part
-    keys = list(_keys(entry))
-    for key in (key for _, *pair in keys for key in pair):
-        if key not in shard.specs:
-            raise UserError(f"{shard.path}: tensor {key} is missing, though others of its kind are there")
-        if len(shard.specs[key].shape) != 2:
-            raise UserError(
-                f"{shard.path}: tensor {key} has shape {list(shard.specs[key].shape)}; a factor is a matrix"
-            )
-    rank = shard.specs[keys[0][1]].shape[0]
-    a = np.empty((*entry.stack, rank, d_in), np.float32)
-    b = np.empty((*entry.stack, d_out, rank), np.float32)
-    for index, key_a, key_b in keys:
-        for key, out in ((key_a, a), (key_b, b)):
-            if shard.specs[key].shape != out.shape[-2:]:
-                raise UserError(
-                    f"{shard.path}: tensor {key} has shape {list(shard.specs[key].shape)}, "
-                    f"this model asks for {list(out.shape[-2:])}"
-                )
-            out[index] = shard.read(key)
-    return a, b, rank
-
-
-def _scale(path: Path, config: dict, entry: Entry, rank: int) -> float:
-    """alpha / r of one linear by PEFT's rules: the first pattern that matches the end of its name, else the global."""
-
-    def value(table: str, default: str) -> float:
-        for name in (entry.theirs(()), entry.theirs(()).removesuffix(".weight")):
-            for pattern, number in (config.get(table) or {}).items():
-                try:
-                    matched = re.match(rf"(.*\.)?({pattern})$", name)
-                except re.error as error:
-                    raise UserError(
-                        f'{path}: "{table}" has the pattern {pattern!r}, which is no regex: {error}'
-                    ) from None
-                if matched:
-                    return number
-        return config[default]
-
-    if (r := value("rank_pattern", "r")) != rank:
-        raise UserError(f"{path}: {entry.name} has rank {rank} in the weights and {r} here")
-    return value("alpha_pattern", "lora_alpha") / rank
+    return lora, factors
 
 
 def merged(
-    read: Callable[[str], np.ndarray], cfg: ModelConfig, lora: LoraConfig, factors: Mapping[str, np.ndarray]
+    read: Callable[[str], np.ndarray], cfg: ModelConfig, lora: LoraConfig, pair: ReadPair
 ) -> Callable[[str], np.ndarray]:
     """`read` of a base -> `read` of base + adapter: W + scale B A in float32; what is not adapted comes unchanged."""
-    pairs = {}
-    for entry in adapted(cfg, lora.targets):
-        a, b = (factors[name] for name in _names(entry))
-        pairs.update({theirs: (a[index], b[index]) for index, theirs in entry.tensors()})
+    linears = {theirs for entry in adapted(cfg, lora.targets) for _, theirs in entry.tensors()}
 
     def read_merged(name: str) -> np.ndarray:
-        if name not in pairs:
+        if name not in linears:
             return read(name)
-        a, b = pairs[name]
+        a, b = pair(name)
         return read(name).astype(np.float32) + np.float32(lora.scale) * (b @ a)
 
     return read_merged

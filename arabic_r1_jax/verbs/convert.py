@@ -96,6 +96,31 @@ def _show_verified(result: dict) -> None:
     print("every tensor is equal" if result["equal"] else f"not equal: {counts}")
 
 
+def _peft_options(parser: Parser) -> None:
+    parser.add_argument(
+        "adapter", type=Path, metavar="ADAPTER", help="PEFT folder of a DeepSeek model, ours or another's"
+    )
+    parser.add_argument("dst", type=Path, metavar="DST", help="folder to make")
+    parser.add_argument("--layout", choices=("per-expert", "fused"), default="per-expert", help="default: per-expert")
+    parser.add_argument(
+        "--serve-target", choices=("transformers", "vllm", "sglang"), help="refuse what this server would silently drop"
+    )
+    parser.add_argument(
+        "--base", type=Path, metavar="DIR", help="the adapter's model; needed when it was made elsewhere"
+    )
+
+
+def _peft(o: Options) -> dict:
+    from arabic_r1_jax.checkpoint.relay import relay
+
+    return {"out": str(o.dst), "layout": o.layout, **relay(o.adapter, o.dst, o.layout, o.serve_target, o.base)}
+
+
+def _show_adapter(result: dict) -> None:
+    print("{out} ({layout}): {tensors:,} tensors, {parameters:,} parameters".format(**result))
+    print("largest rank {max_rank} (vLLM's --max-lora-rank), alpha / r {alpha_over_r:g}".format(**result))
+
+
 def _show(result: dict) -> None:
     if "seconds" not in result:
         print(f"{result['out']} ({result['kind']}): {result['tensors']:,} tensors, {result['bytes']:,} bytes")
@@ -139,5 +164,12 @@ VERBS = {
         run=_verify,
         show=_show_verified,
         failed=lambda result: not result["equal"],
+    ),
+    "peft": Verb(
+        does="LoRA adapter of any origin -> PEFT folder in one layout, checked for a server",
+        example="arabic-r1 convert peft runs/mine/adapter served --serve-target sglang",
+        options=_peft_options,
+        run=_peft,
+        show=_show_adapter,
     ),
 }

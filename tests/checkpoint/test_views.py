@@ -68,18 +68,18 @@ def adapter_of(folder, at, random_adapter, targets=("attention",)):
     lora = LoraConfig(2, 4.0, targets)
     factors = random_adapter(cfg, lora)
     peft.save_adapter(at, factors, cfg, lora, base_sha(folder))
-    return cfg, lora, factors
+    return cfg, *peft.open_adapter(at, cfg)
 
 
 def test_a_merge_into_fp8_rounds_what_is_adapted_and_keeps_the_bytes_of_the_rest(make_fp8, tmp_path, random_adapter):
     source = hf.open_folder(make_fp8(mtp=True))
-    cfg, lora, factors = adapter_of(source.folder, tmp_path / "adapter", random_adapter)
+    cfg, lora, pair = adapter_of(source.folder, tmp_path / "adapter", random_adapter)
     convert.merge(source.folder, tmp_path / "adapter", tmp_path / "merged", "fp8")
     merged, _ = open_folder(tmp_path / "merged")
     assert merged.specs.keys() == source.specs.keys()
     assert merged.config["quantization_config"] == source.config["quantization_config"]
     wide = views.cast(source, cfg, np.dtype(np.float32))
-    summed = peft.merged(wide.read, cfg, lora, factors)
+    summed = peft.merged(wide.read, cfg, lora, pair)
     for name in source.specs:
         if ".self_attn." in name and "norm" not in name and "layers.3" not in name:
             weight = name.removesuffix("_scale_inv")
@@ -91,11 +91,11 @@ def test_a_merge_into_fp8_rounds_what_is_adapted_and_keeps_the_bytes_of_the_rest
 
 def test_a_merge_of_an_fp8_base_is_bfloat16_by_default(make_fp8, tmp_path, random_adapter):
     source = hf.open_folder(make_fp8())
-    cfg, lora, factors = adapter_of(source.folder, tmp_path / "adapter", random_adapter, ("attention", "experts"))
+    cfg, lora, pair = adapter_of(source.folder, tmp_path / "adapter", random_adapter, ("attention", "experts"))
     convert.merge(source.folder, tmp_path / "adapter", tmp_path / "merged")
     merged, found = open_folder(tmp_path / "merged")
     assert not found.fp8
-    summed = peft.merged(views.cast(source, cfg, np.dtype(np.float32)).read, cfg, lora, factors)
+    summed = peft.merged(views.cast(source, cfg, np.dtype(np.float32)).read, cfg, lora, pair)
     for name in merged.specs:
         expected = summed(name)
         if merged.specs[name].dtype == BF16:
