@@ -9,6 +9,7 @@ import concurrent.futures
 import dataclasses
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,10 +18,11 @@ import ml_dtypes
 import numpy as np
 
 from arabic_r1_jax import artifacts
-from arabic_r1_jax.checkpoint import hf, identity, orbax, peft, views, weight_map
+from arabic_r1_jax.checkpoint import export, hf, identity, orbax, peft, views, weight_map
 from arabic_r1_jax.checkpoint.shards import Spec
 from arabic_r1_jax.checkpoint.source import base_sha, kind, open_folder
 from arabic_r1_jax.checkpoint.weight_map import Entry
+from arabic_r1_jax.data.prefix import prefix_for
 from arabic_r1_jax.errors import UsageError, UserError
 from arabic_r1_jax.model.config import ModelConfig
 from arabic_r1_jax.model.lora import LoraConfig
@@ -105,7 +107,9 @@ def orbax_job(src: Path, dst: Path, dtype: str = "stored") -> Job:
         sha = identity.of_lines(cfg, lines)
         inputs = {"folder": str(src), "config.json": artifacts.sha256(src / "config.json")}
         os.sync()
-        orbax.finish(folder, arrays, base_sha=sha, dtype=dtype, inputs=inputs, counts=counts(source.specs))
+        orbax.finish(
+            folder, arrays, base_sha=sha, dtype=dtype, inputs=inputs, counts=counts(source.specs), **_prefix(src)
+        )
 
     return Job(dst, source, _plan("hf-to-orbax", source, dtype=dtype), write)
 
@@ -149,7 +153,7 @@ def hf_job(src: Path, dst: Path) -> Job:
     artifacts.check_continues(dst)
     source = orbax.open_folder(src)
     plan = _plan("orbax-to-hf", source)
-    return Job(dst, source, plan, _hf_writer(source, base_sha=orbax.read_manifest(src)["base_sha"]))
+    return Job(dst, source, plan, _hf_writer(source, base_sha=orbax.read_manifest(src)["base_sha"], **_prefix(src)))
 
 
 def merge_job(base: Path, adapter: Path, dst: Path, dtype: str | None = None) -> Job:
@@ -166,7 +170,27 @@ def merge_job(base: Path, adapter: Path, dst: Path, dtype: str | None = None) ->
     lora, pair = peft.open_adapter(adapter, cfg, sha)
     result = _merged(source, cfg, lora, pair, dtype)
     inputs = {"base_sha": sha, "adapter": artifacts.sha256(adapter / peft.WEIGHTS)}
-    return Job(dst, result, _plan("merge", result, **inputs), _hf_writer(result, inputs=inputs))
+    prefix = prefix_for(None, adapter, base)
+
+    def complete(folder: Path) -> None:
+        export.complete(folder, result.config, prefix)
+        export.write_card(
+            folder,
+            dst.name,
+            prefix,
+            parameters=sum(math.prod(entry.shape) for entry in weight_map.entries(cfg).values()),
+            dtype="block FP8" if dtype == "fp8" else result.specs["model.embed_tokens.weight"].dtype.name,
+            base=base.name,
+            base_sha=sha,
+            rank=lora.rank,
+            alpha=lora.alpha,
+            targets=lora.targets,
+            adapter_sha=inputs["adapter"],
+        )
+
+    return Job(
+        dst, result, _plan("merge", result, **inputs), _hf_writer(result, complete, inputs=inputs, prefix=prefix)
+    )
 
 
 def hf_to_orbax(src: Path, dst: Path, dtype: str = "stored", progress: hf.Progress | None = None) -> None:
@@ -203,17 +227,26 @@ def _merged(
     return views.quantised(unrounded, cfg, dataclasses.replace(source, specs=left_alone))
 
 
-def _hf_writer(source: hf.Tensors, **fields: object) -> Callable[[Path, hf.Progress | None], None]:
-    """Weights, companions, then config.json, by which the folder is known, then the manifest with `fields`."""
+def _hf_writer(
+    source: hf.Tensors, complete: Callable[[Path], None] = lambda folder: None, **fields: object
+) -> Callable[[Path, hf.Progress | None], None]:
+    """Weights, companions, what `complete` adds, config.json, which makes it a model, and the manifest."""
 
     def write(folder: Path, progress: hf.Progress | None) -> None:
         hf.write_weights(folder, source.specs, source.read, progress, resume=True)
         hf.copy_companions(source.folder, folder)
+        complete(folder)
         hf.write_config(source, folder)
         os.sync()
         artifacts.write_manifest(folder, "hf", source=str(source.folder), counts=counts(source.specs), **fields)
 
     return write
+
+
+def _prefix(folder: Path) -> dict:
+    """The prefix policy that a folder's manifest records, if it does, for the next one's."""
+    manifest = artifacts.read_manifest(folder) or {}
+    return {"prefix": manifest["prefix"]} if "prefix" in manifest else {}
 
 
 def _plan(does: str, source: hf.Tensors, **options: object) -> dict:

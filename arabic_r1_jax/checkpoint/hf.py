@@ -30,6 +30,9 @@ COMPANIONS = (
     "added_tokens.json",
     "generation_config.json",
     "chat_template.jinja",
+    "LICENSE",
+    "LICENSE-MODEL",
+    "README.md",
 )
 Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
 
@@ -176,7 +179,7 @@ class _Counted:
 
 
 def copy_companions(source: Path, destination: Path) -> None:
-    """Copy tokenizer, chat template and generation settings, those that there are."""
+    """Copy tokenizer, chat template, generation settings, licence and card, those that there are."""
     for name in COMPANIONS:
         if (source / name).is_file():
             shutil.copyfile(source / name, destination / name)

@@ -18,15 +18,17 @@ PREFIXES: tuple[Prefix, ...] = get_args(Prefix)
 DEFAULT: Prefix = "think_nl"
 
 
-def prefix_for(asked: Prefix | None, adapter: Path | None) -> Prefix:
-    """The policy asked for, else the one that the adapter's manifest records, else `DEFAULT`.
+def prefix_for(asked: Prefix | None, *folders: Path | None) -> Prefix:
+    """The policy asked for, else that of the first folder (an adapter, a model) whose manifest records one.
 
-    Raises `UserError` when the manifest records a policy that is none of `PREFIXES`.
+    `DEFAULT` when none does. Raises `UserError` when a manifest records a policy that is none of `PREFIXES`.
     """
-    if asked is not None or adapter is None:
+    manifests = [(folder, artifacts.read_manifest(folder) or {}) for folder in folders if folder is not None]
+    recorded = next(((folder, manifest["prefix"]) for folder, manifest in manifests if "prefix" in manifest), None)
+    if asked is not None or recorded is None:
         return asked or DEFAULT
-    recorded = (artifacts.read_manifest(adapter) or {}).get("prefix", DEFAULT)
-    if recorded not in PREFIXES:
-        where = adapter / artifacts.MANIFEST
-        raise UserError(f'{where}: "prefix" is {recorded!r}, not {" or ".join(PREFIXES)}; choose one with --prefix')
-    return recorded
+    folder, prefix = recorded
+    if prefix not in PREFIXES:
+        where = folder / artifacts.MANIFEST
+        raise UserError(f'{where}: "prefix" is {prefix!r}, not {" or ".join(PREFIXES)}; choose one with --prefix')
+    return prefix

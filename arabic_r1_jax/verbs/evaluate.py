@@ -31,7 +31,7 @@ def _run(options: Options) -> dict:
 
     artifacts.check_free(options.out)  # before a large model is loaded
     questions = read_questions(options.data, options.limit)
-    prefix = prefix_for(options.prefix, options.adapter)
+    prefix = prefix_for(options.prefix, options.adapter, options.model)
     settings = {"batch": options.batch, "max_new_tokens": options.max_new_tokens, "prefix": prefix}
     lm = load(options)
     with progress.bar("Evaluating", len(questions)) as update:

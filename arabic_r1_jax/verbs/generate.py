@@ -35,7 +35,7 @@ def _run(options: Options) -> dict:
     _check(options)
     from arabic_r1_jax.infer import completions
 
-    prefix = prefix_for(options.prefix, options.adapter)
+    prefix = prefix_for(options.prefix, options.adapter, options.model)
     lm = load(options)
     drawn = {"max_new_tokens": options.max_new_tokens, "temperature": options.temperature, "seed": options.seed}
     if options.chat:
