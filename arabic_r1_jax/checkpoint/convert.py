@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import ml_dtypes
 import numpy as np
 
 from arabic_r1_jax import artifacts
-from arabic_r1_jax.checkpoint import export, hf, identity, orbax, peft, views, weight_map
+from arabic_r1_jax.checkpoint import export, hf, hub, identity, orbax, peft, views, weight_map
 from arabic_r1_jax.checkpoint.shards import Spec
 from arabic_r1_jax.checkpoint.source import base_sha, kind, open_folder
 from arabic_r1_jax.checkpoint.weight_map import Entry
@@ -79,21 +80,22 @@ class Job:
         return max(counts(self.result.specs)["bytes"] - sum(there), 0)
 
 
-def orbax_job(src: Path, dst: Path, dtype: str = "stored") -> Job:
+def orbax_job(src: str | Path, dst: Path, dtype: str = "stored") -> Job:
     """From a Hugging Face folder to an Orbax folder (`checkpoint.orbax` describes it).
 
-    dtype: "stored" changes no bit; "bf16" and "float32" cast every weight (the router's to no less than it was).
-    Raises `UserError` for a source that is damaged, unsupported or contradicts its config.json, and for a destination
-    that exists.
+    src: a folder, or a repository of the Hub ("owner/name" or "owner/name@revision", `checkpoint.hub`). dtype: "stored"
+    changes no bit; "bf16" and "float32" cast every weight (the router's to no less than it was). Raises `UserError` for
+    a source that is damaged, unsupported or contradicts its config.json, and for a destination that exists.
     """
-    src, dst, wanted = Path(src), Path(dst), target(dtype)
+    dst, wanted = Path(dst), target(dtype)
     artifacts.check_continues(dst)
-    if kind(src) == orbax.KIND:
+    if not hub.is_hub_id(src) and kind(src) == orbax.KIND:
         raise UserError(f"{src} is an Orbax checkpoint already; load takes it as it is")
     stored, cfg = open_folder(src)
     source = views.cast(stored, cfg, wanted)
-    cfg = ModelConfig.from_hf(source.config, str(src / "config.json"))
-    extra = {name: source.specs[name] for name in weight_map.check(source.specs, cfg, src)}
+    where = source.folder
+    cfg = ModelConfig.from_hf(source.config, str(where / "config.json"))
+    extra = {name: source.specs[name] for name in weight_map.check(source.specs, cfg, where)}
     arrays = {name: (entry, source.specs[entry.theirs(())].dtype) for name, entry in weight_map.entries(cfg).items()}
 
     def write(folder: Path, progress: hf.Progress | None) -> None:
@@ -102,14 +104,16 @@ def orbax_job(src: Path, dst: Path, dtype: str = "stored") -> Job:
         if extra:
             (folder / orbax.EXTRA).mkdir(exist_ok=True)
             hf.write_weights(folder / orbax.EXTRA, extra, source.read, resume=True)
-        hf.copy_companions(src, folder)
+        hf.copy_companions(where, folder)
         hf.write_config(source, folder)
         sha = identity.of_lines(cfg, lines)
-        inputs = {"folder": str(src), "config.json": artifacts.sha256(src / "config.json")}
+        inputs = {"source": source.origin or str(src), "config.json": artifacts.sha256(where / "config.json")}
         os.sync()
         orbax.finish(
             folder, arrays, base_sha=sha, dtype=dtype, inputs=inputs, counts=counts(source.specs), **_prefix(src)
         )
+        if source.origin:
+            shutil.rmtree(where)
 
     return Job(dst, source, _plan("hf-to-orbax", source, dtype=dtype), write)
 
@@ -252,7 +256,7 @@ def _prefix(folder: Path) -> dict:
 def _plan(does: str, source: hf.Tensors, **options: object) -> dict:
     """What tells one conversion from another: the output's tensors, and the source's files by size and time."""
     files = [*sorted(source.folder.glob("*.safetensors")), *source.folder.glob(artifacts.MANIFEST)]
-    stats = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    stats = source.origin or [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     specs = {name: (str(spec.dtype), spec.shape) for name, spec in source.specs.items()}
     text = json.dumps([stats, specs, source.config], sort_keys=True)
     return {"does": does, "version": artifacts.VERSION, "source": hashlib.sha256(text.encode()).hexdigest(), **options}

@@ -45,6 +45,7 @@ class Tensors:
     config: dict  # config.json as it is
     specs: dict[str, Spec]
     read: Callable[[str], np.ndarray]
+    origin: str | None = None  # "repository@revision" of a checkpoint that lies on the Hub
 
 
 def read_config(folder: Path) -> dict:
@@ -88,7 +89,7 @@ def open_weights(folder: Path) -> tuple[dict[str, Spec], Callable[[str], np.ndar
 
 def _open_index(folder: Path) -> tuple[dict[str, Spec], Callable[[str], np.ndarray]]:
     path = folder / INDEX
-    weight_map = _read_index(path)
+    weight_map = read_index(path)
     files = {name: shards.Shard(folder / name) for name in dict.fromkeys(weight_map.values())}
     for tensor, name in weight_map.items():
         if tensor not in files[name].specs:
@@ -101,7 +102,7 @@ def _open_index(folder: Path) -> tuple[dict[str, Spec], Callable[[str], np.ndarr
     return specs, lambda tensor: files[weight_map[tensor]].read(tensor)
 
 
-def _read_index(path: Path) -> dict[str, str]:
+def read_index(path: Path) -> dict[str, str]:
     """The index's weight_map: tensor -> file name, a plain name inside the folder."""
     try:
         index = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=shards.unique)

@@ -6,7 +6,7 @@ Used by `load` and `convert`. A folder is known by manifest.json (ours) or else 
 from pathlib import Path
 
 from arabic_r1_jax import artifacts
-from arabic_r1_jax.checkpoint import hf, identity, orbax, peft, weight_map
+from arabic_r1_jax.checkpoint import hf, hub, identity, orbax, peft, weight_map
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.model.config import ModelConfig
 
@@ -28,11 +28,17 @@ def kind(path: Path) -> str:
     return found
 
 
+def open_any(path: str | Path) -> hf.Tensors:
+    """A folder of either kind or a repository of the Hub as released tensors, not checked against config.json."""
+    if hub.is_hub_id(path):
+        return hub.open_repository(path)
+    return orbax.open_folder(Path(path)) if kind(path) == orbax.KIND else hf.open_folder(Path(path))
+
+
 def open_folder(path: Path) -> tuple[hf.Tensors, ModelConfig]:
     """A model folder of either kind as released tensors, checked against its config.json."""
-    path = Path(path)
-    source = orbax.open_folder(path) if kind(path) == orbax.KIND else hf.open_folder(path)
-    cfg = ModelConfig.from_hf(source.config, str(path / "config.json"))
+    source = open_any(path)
+    cfg = ModelConfig.from_hf(source.config, str(source.folder / "config.json"))
     weight_map.check(source.specs, cfg, path)
     return source, cfg
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from arabic_r1_jax import artifacts
-from arabic_r1_jax.checkpoint import convert, hf, orbax, source, views
+from arabic_r1_jax.checkpoint import convert, hf, source, views
 from arabic_r1_jax.checkpoint.shards import Spec
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.model.config import ModelConfig
@@ -37,20 +37,14 @@ class Finding(NamedTuple):
     detail: str = ""
 
 
-def tensors(folder: Path) -> hf.Tensors:
-    """A folder's tensors as they are, not checked against its config.json: what is amiss is to be listed."""
-    return orbax.open_folder(folder) if source.kind(folder) == orbax.KIND else hf.open_folder(folder)
-
-
 def verify(src: Path, dst: Path, progress: hf.Progress | None = None) -> list[Finding]:
     """Everything in which `dst` is not what conversion makes of `src`; an empty list when it is whole and equal.
 
     Raises `UserError` when a folder cannot be read at all. Holds one tensor of each at a time.
     """
-    src, dst = Path(src), Path(dst)
-    wanted, found = tensors(src), tensors(dst)
-    cfg = ModelConfig.from_hf(wanted.config, str(src / "config.json"))
-    wanted = views.cast(wanted, cfg, convert.target((artifacts.read_manifest(dst) or {}).get("dtype")))
+    wanted, found = source.open_any(src), source.open_any(dst)
+    cfg = ModelConfig.from_hf(wanted.config, str(wanted.folder / "config.json"))
+    wanted = views.cast(wanted, cfg, convert.target((artifacts.read_manifest(Path(dst)) or {}).get("dtype")))
     total, done, findings = sum(spec.nbytes for spec in wanted.specs.values()), 0, []
     for name in [*wanted.specs, *(found.specs.keys() - wanted.specs.keys())]:
         findings += _compare(name, wanted, found)
@@ -98,7 +92,7 @@ def compare_logits(src: Path, dst: Path, rows: int = 2, time: int = 64) -> dict[
     """
     from arabic_r1_jax.checkpoint.load import load
 
-    needed = sum(spec.nbytes for folder in (src, dst) for spec in tensors(folder).specs.values())
+    needed = sum(spec.nbytes for folder in (src, dst) for spec in source.open_any(folder).specs.values())
     free = _available_memory()
     if needed > free:
         raise UserError(

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from arabic_r1_jax.checkpoint.convert import Job
 
 
-def _folders(parser: Parser) -> None:
-    parser.add_argument("src", type=Path, metavar="SRC", help="folder to convert")
+def _folders(parser: Parser, source: str = "folder to convert") -> None:
+    parser.add_argument("src", type=Path, metavar="SRC", help=source)
     parser.add_argument("dst", type=Path, metavar="DST", help="folder to make")
     _dry_run(parser)
 
@@ -21,7 +21,9 @@ def _dry_run(parser: Parser) -> None:
 
 
 def _folders_and_dtype(parser: Parser) -> None:
-    _folders(parser)
+    _folders(
+        parser, "Hugging Face folder, or a Hub id such as deepseek-ai/DeepSeek-R1, whose shards are fetched in turn"
+    )
     parser.add_argument("--dtype", choices=("stored", "bf16", "float32"), default="stored", help="default: stored")
 
 

@@ -16,7 +16,7 @@ from arabic_r1_jax.model.transformer import flat, split
 from arabic_r1_jax.parallel.mesh import make_mesh
 
 LORA = LoraConfig(2, 4.0, ("attention", "shared", "dense", "experts"))
-# Sizes below, at and above one block, none of them a multiple of two.
+# Sizes below and above one block and two; the blocks at the edges are partial.
 SIZES = dict(
     fp8=True, hidden_size=200, intermediate_size=261, moe_intermediate_size=136, kv_lora_rank=130, n_routed_experts=12
 )
@@ -79,7 +79,7 @@ def test_adapters_get_the_same_gradients(pair, mesh):
     for name in expected:
         largest = np.abs(expected[name]).max()
         assert largest > 0, name
-        np.testing.assert_allclose(got[name], expected[name], atol=1e-4 * largest, rtol=0, err_msg=name)
+        np.testing.assert_allclose(got[name], expected[name], atol=3e-5 * largest, rtol=0, err_msg=name)
 
 
 def test_generation_is_the_same(pair):
