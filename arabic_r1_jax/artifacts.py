@@ -123,14 +123,18 @@ def free_bytes(destination: Path) -> int:
     return shutil.disk_usage(place).free
 
 
-def copy_rate(source: Path, destination: Path, most: int = 256 << 20) -> float:
-    """Bytes a second at which the head of a file is copied, synced, to where `destination` will be; removed again."""
+def copy_rate(source: Path | None, destination: Path, most: int = 256 << 20) -> float:
+    """Bytes a second at which the head of a file is copied, synced, to where `destination` will be; removed again.
+
+    Without a source, at which as many random bytes are written there.
+    """
     place = Path(destination).resolve()
     while not place.is_dir():
         place = place.parent
-    started, done = time.perf_counter(), 0
-    with open(source, "rb") as file, tempfile.NamedTemporaryFile(dir=place) as out:
-        while done < most and (piece := file.read(16 << 20)):
+    noise, done = os.urandom(16 << 20), 0
+    started = time.perf_counter()
+    with open(source or os.devnull, "rb") as file, tempfile.NamedTemporaryFile(dir=place) as out:
+        while done < most and (piece := file.read(16 << 20) if source else noise):
             done += out.write(piece)
         out.flush()
         os.fsync(out.fileno())

@@ -63,17 +63,22 @@ class Job:
             progress(total, total)
 
     def estimate(self) -> dict:
-        """{"bytes", "bytes_left", "free", "seconds"}: seconds at the speed of a sample copied onto that disk."""
-        left = self._bytes_left()
+        """{"bytes", "bytes_left", "download", "free", "seconds"} of the run that is still to do.
+
+        seconds: at the speed at which a sample was copied onto that disk, without the download (bytes).
+        """
+        left, weights = self._bytes_left(), [*self.result.folder.rglob("*.safetensors"), *self._chunks()]
+        sample = max(weights, key=lambda path: path.stat().st_size, default=None)
         return {
             "bytes": counts(self.result.specs)["bytes"],
             "bytes_left": left,
+            "download": left if self.result.origin else 0,
             "free": artifacts.free_bytes(self.dst),
-            "seconds": left / artifacts.copy_rate(max(self._files(), key=lambda path: path.stat().st_size), self.dst),
+            "seconds": left / artifacts.copy_rate(sample, self.dst),
         }
 
-    def _files(self) -> list[Path]:
-        return [path for path in self.result.folder.rglob("*") if path.is_file()]
+    def _chunks(self) -> list[Path]:
+        return [path for path in (self.result.folder / orbax.PARAMS).rglob("*") if path.is_file()]
 
     def _bytes_left(self) -> int:
         there = [path.stat().st_size for path in self.dst.rglob("*") if path.is_file()] if self.dst.is_dir() else []

@@ -131,6 +131,10 @@ def _show(result: dict) -> None:
     print(f"{result['out']}: {result['bytes']:,} bytes, {result['bytes_left']:,} of them still to write")
     print(f"free on that disk: {result['free']:,} bytes{enough}")
     print(f"time: about {result['seconds'] / 60:,.1f} minutes at the speed at which a sample was copied there")
+    if result["download"]:
+        print(
+            f"and the download: {result['download']:,} bytes, of which three shards lie in the temporary folder at once"
+        )
 
 
 _AGAIN = "run the same command again, it goes on from here"

@@ -13,6 +13,7 @@ import pytest
 
 from arabic_r1_jax.checkpoint import convert, hub
 from arabic_r1_jax.checkpoint.verify import verify
+from arabic_r1_jax.cli import main
 from arabic_r1_jax.errors import UserError
 
 pytest.importorskip("huggingface_hub")
@@ -111,6 +112,15 @@ def test_a_repository_converts_as_its_folder_does(serve, make_fp8, tmp_path, dty
     assert {name: server.whole[name] for name in names} == dict.fromkeys(names, 1)  # each fetched once
     assert list(Path(tempfile.gettempdir()).iterdir()) == []  # and nothing left behind
     assert (tmp_path / "orbax" / "generation_config.json").is_file()
+
+
+def test_a_dry_run_fetches_no_weight(serve, make_hf, tmp_path, capsys):
+    server = serve(make_hf())
+    assert main(["convert", "hf-to-orbax", "lab/model", str(tmp_path / "orbax"), "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["download"] == told["bytes"] > 0
+    assert not [name for name in server.whole if name.endswith(".safetensors")]
+    assert not (tmp_path / "orbax").exists()
 
 
 def test_a_transfer_that_breaks_is_gone_on_with(serve, make_fp8, tmp_path):
