@@ -176,8 +176,8 @@ def merge_job(base: Path, adapter: Path, dst: Path, dtype: str | None = None) ->
     artifacts.check_continues(dst)
     source, cfg = open_folder(base)
     sha = base_sha(base)
-    lora, pair = peft.open_adapter(adapter, cfg, sha)
-    result = _merged(source, cfg, lora, pair, dtype)
+    lora, pair, linears = peft.open_adapter(adapter, cfg, sha)
+    result = _merged(source, cfg, lora, pair, linears, dtype)
     inputs = {"base_sha": sha, "adapter": artifacts.sha256(adapter / peft.WEIGHTS)}
     prefix = prefix_for(None, adapter, base)
 
@@ -218,10 +218,9 @@ def merge(base: Path, adapter: Path, dst: Path, dtype: str | None = None, progre
 
 
 def _merged(
-    source: hf.Tensors, cfg: ModelConfig, lora: LoraConfig, pair: peft.ReadPair, dtype: str | None
+    source: hf.Tensors, cfg: ModelConfig, lora: LoraConfig, pair: peft.ReadPair, linears: set[str], dtype: str | None
 ) -> hf.Tensors:
-    """Base + adapter as a view in the dtype asked for."""
-    linears = {theirs for entry in peft.adapted(cfg, lora.targets) for _, theirs in entry.tensors()}
+    """Base + adapter as a view in the dtype asked for; linears: what the adapter does not leave alone."""
     read_sum = peft.merged(views.cast(source, cfg, np.dtype(np.float32)).read, cfg, lora, pair)
     wanted = target(None if dtype == "fp8" else dtype) or (views.BF16 if cfg.fp8 else None)
     plain = views.cast(source, cfg, wanted)

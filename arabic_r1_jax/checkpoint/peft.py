@@ -21,7 +21,8 @@ import numpy as np
 
 from arabic_r1_jax import artifacts
 from arabic_r1_jax.checkpoint import shards
-from arabic_r1_jax.checkpoint.peft_read import CONFIG, KIND, PREFIX, WEIGHTS, A, Adapters, B, adapted, open_adapters
+from arabic_r1_jax.checkpoint.peft_read import KIND, PREFIX, WEIGHTS, A, Adapters, B, adapted, open_adapters
+from arabic_r1_jax.checkpoint.peft_settings import CONFIG
 from arabic_r1_jax.checkpoint.shards import Spec
 from arabic_r1_jax.checkpoint.weight_map import Entry
 from arabic_r1_jax.errors import UserError
@@ -223,9 +224,13 @@ def normalised(found: Adapters, cfg: ModelConfig) -> tuple[LoraConfig, ReadPair]
     return LoraConfig(rank, scale * rank, targets, expert_rank), pair
 
 
-def open_adapter(folder: Path, cfg: ModelConfig, base_sha: str | None = None) -> tuple[LoraConfig, ReadPair]:
-    """A PEFT folder of any origin: its settings, and its factors one linear at a time. Raises as `load_adapter`."""
-    return normalised(open_adapters(folder, cfg, base_sha), cfg)
+def open_adapter(folder: Path, cfg: ModelConfig, base_sha: str | None = None) -> tuple[LoraConfig, ReadPair, set[str]]:
+    """A PEFT folder of any origin: its settings, its factors one linear at a time, and the linears that have some.
+
+    Raises as `load_adapter`.
+    """
+    found = open_adapters(folder, cfg, base_sha)
+    return *normalised(found, cfg), set(found.pairs)
 
 
 def load_adapter(folder: Path, cfg: ModelConfig, base_sha: str | None = None) -> tuple[LoraConfig, Factors]:
@@ -235,7 +240,7 @@ def load_adapter(folder: Path, cfg: ModelConfig, base_sha: str | None = None) ->
     at hand; an adapter whose manifest names another one is refused (None, or an adapter without manifest: no check).
     Raises `UserError` as `peft_read.open_adapters` does.
     """
-    lora, pair = open_adapter(folder, cfg, base_sha)
+    lora, pair, _ = open_adapter(folder, cfg, base_sha)
     factors: Factors = {}
     for entry in adapted(cfg, lora.targets):
         rank, (d_out, d_in) = lora.rank_of(entry.lora), entry.part

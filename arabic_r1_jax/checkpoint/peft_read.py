@@ -11,7 +11,7 @@ What would be computed otherwise than PEFT does, or dropped, is refused by name.
 """
 
 import dataclasses
-import json
+import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,24 +19,24 @@ from pathlib import Path
 import numpy as np
 
 from arabic_r1_jax import artifacts
-from arabic_r1_jax.checkpoint import shards, weight_map
+from arabic_r1_jax.checkpoint import peft_settings, shards, weight_map
 from arabic_r1_jax.checkpoint.weight_map import Entry
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.model.config import ModelConfig
 from arabic_r1_jax.model.lora import TARGETS
 
-CONFIG, WEIGHTS, KIND = "adapter_config.json", "adapter_model.safetensors", "adapter"
+WEIGHTS, KIND = "adapter_model.safetensors", "adapter"
 PREFIX = "base_model.model."
 A, B = ".lora_A.weight", ".lora_B.weight"
-# What would change the numbers and we do not compute: key -> the only value that is read.
-_ONLY = {"peft_type": "LORA", "use_dora": False, "bias": "none", "fan_in_fan_out": False}
-_EMPTY = ("modules_to_save", "trainable_token_indices", "layer_replication")
 _NOT_ADAPTED = {
     "mlp.gate": "the router is kept frozen, so that the base's choice of experts stays",
     "lm_head": "the head has no adapter here; merge the adapter with PEFT first",
     "embed_tokens": "the embedding has no adapter here; merge the adapter with PEFT first",
 }
 _EXPERTS = re.compile(r"model\.layers\.(\d+)\.mlp\.experts(\.base_layer)?")
+
+
+Scale = Callable[[str, int], float]  # module and rank -> what its product is multiplied by
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,22 +63,19 @@ def adapted(cfg: ModelConfig, targets: tuple[str, ...]) -> list[Entry]:
 
 
 def open_adapters(folder: Path, cfg: ModelConfig, base_sha: str | None = None) -> Adapters:
-    """Open a PEFT folder for a model; headers are read and checked, no factor is.
+    """Open a PEFT folder for a model; headers are read and checked, and of the factors only fused gate-and-up's B.
 
     base_sha: the base at hand; an adapter whose manifest names another one is refused (None, or an adapter without
     manifest: no check). Raises `UserError` for missing or damaged files, settings that we do not compute, and tensors
     that are missing, unknown or of another size than this model's.
     """
     folder = Path(folder)
-    if not (folder / CONFIG).is_file():
-        raise UserError(f"{folder} holds no {CONFIG}; name an adapter folder, such as adapter/ of a training run")
-    config = artifacts.read_json(folder / CONFIG)
-    _check_config(folder / CONFIG, config)
+    config = peft_settings.read(folder)
     manifest = artifacts.read_manifest(folder) or {}
     _check_base(folder, manifest, base_sha)
     shard = shards.Shard(folder / WEIGHTS)
     modules = _modules(shard)
-    scale = _Scales(folder / CONFIG, config)
+    scale = functools.partial(peft_settings.scale, shard.path, config)
     linears = {
         theirs.removesuffix(".weight"): entry for entry in adapted(cfg, TARGETS) for _, theirs in entry.tensors()
     }
@@ -134,7 +131,7 @@ def _need(shard: shards.Shard, module: str, end: str, wanted: tuple[int, int]) -
         )
 
 
-def _plain(shard: shards.Shard, module: str, part: tuple[int, ...], scale: "_Scales") -> Pair:
+def _plain(shard: shards.Shard, module: str, part: tuple[int, ...], scale: Scale) -> Pair:
     """The pair of a linear that has keys of its own."""
     (d_out, d_in), rank = part, _matrices(shard, module)[0][0]
     _need(shard, module, A, (rank, d_in))
@@ -143,10 +140,10 @@ def _plain(shard: shards.Shard, module: str, part: tuple[int, ...], scale: "_Sca
     def read() -> tuple[np.ndarray, np.ndarray]:
         return tuple(shard.read(PREFIX + module + end).astype(np.float32) for end in (A, B))
 
-    return Pair(rank, scale.of(module, rank), read)
+    return Pair(rank, scale(module, rank), read)
 
 
-def _fused(shard: shards.Shard, module: str, layer: int, cfg: ModelConfig, scale: "_Scales") -> Iterator[tuple]:
+def _fused(shard: shards.Shard, module: str, layer: int, cfg: ModelConfig, scale: Scale) -> Iterator[tuple]:
     """(released name, pair) of every expert's matrix that a fused module adapts."""
     experts, d, f = cfg.n_routed_experts, cfg.hidden_size, cfg.moe_intermediate_size
     (rows, d_in), (d_out, _) = _matrices(shard, module)
@@ -157,7 +154,7 @@ def _fused(shard: shards.Shard, module: str, layer: int, cfg: ModelConfig, scale
     _need(shard, module, A, (rows, d if gate_up else f))
     _need(shard, module, B, (2 * f if gate_up else d, rows))
     parent = f"model.layers.{layer}.mlp.experts"
-    factor = scale.of(f"{parent}.{parameter}", rank)
+    factor = scale(f"{parent}.{parameter}", rank)
     a, b = (shard.read(PREFIX + module + end) for end in (A, B))
     half = rank // 2
     # Gate and up of rank r each, side by side in rank 2 r: as `checkpoint.peft` writes them.
@@ -177,51 +174,6 @@ def _fused(shard: shards.Shard, module: str, layer: int, cfg: ModelConfig, scale
             yield name, Pair(half if apart else rank, factor, lambda e=expert, read=read: read(e))
 
 
-class _Scales:
-    """alpha / r (alpha / sqrt r with rsLoRA) by PEFT's rules: the first pattern that matches the end of a name."""
-
-    def __init__(self, path: Path, config: Mapping[str, object]):
-        self._path, self._config = path, config
-
-    def _value(self, name: str, table: str, default: str) -> float:
-        for pattern, number in (self._config.get(table) or {}).items():
-            try:
-                matched = any(re.match(rf"(.*\.)?({pattern})$", each) for each in (name, f"{name}.weight"))
-            except re.error as error:
-                raise UserError(
-                    f'{self._path}: "{table}" has the pattern {pattern!r}, which is no regex: {error}'
-                ) from None
-            if matched:
-                return number
-        return self._config[default]
-
-    def of(self, name: str, rank: int) -> float:
-        """The factor of a module's product, whose tensors have `rank`."""
-        if (r := self._value(name, "rank_pattern", "r")) != rank:
-            raise UserError(f"{self._path}: {name} has rank {rank} in the weights and {r} here")
-        return self._value(name, "alpha_pattern", "lora_alpha") / (
-            rank**0.5 if self._config.get("use_rslora") else rank
-        )
-
-
-def _check_config(path: Path, config: object) -> None:
-    if not isinstance(config, dict):
-        raise UserError(f"{path} is not a JSON object")
-    for key, value in _ONLY.items():
-        if config.get(key, value) != value:
-            raise UserError(f'{path}: "{key}" is {json.dumps(config[key])}; only {json.dumps(value)} is supported')
-    for key in _EMPTY:
-        if config.get(key):
-            raise UserError(f'{path}: "{key}" is set; only plain LoRA of linears is supported')
-    for key in ("r", "lora_alpha"):
-        if not isinstance(config.get(key), int | float) or config[key] <= 0:
-            raise UserError(f'{path}: "{key}" is {config.get(key)!r}; it must be a number above 0')
-    for key in ("rank_pattern", "alpha_pattern"):
-        table = config.get(key) or {}
-        if not isinstance(table, dict) or not all(isinstance(number, int | float) for number in table.values()):
-            raise UserError(f'{path}: "{key}" is {table!r}; it must map patterns to numbers')
-
-
 def _check_base(folder: Path, manifest: Mapping, base_sha: str | None) -> None:
     trained_on = manifest.get("base_sha")
     if base_sha is not None and trained_on is not None and trained_on != base_sha:
@@ -231,20 +183,22 @@ def _check_base(folder: Path, manifest: Mapping, base_sha: str | None) -> None:
         )
 
 
-def _check_complete(path: Path, pairs: Mapping, cfg: ModelConfig, config: Mapping, manifest: Mapping) -> None:
+def _check_complete(path: Path, pairs: Mapping, cfg: ModelConfig, config: dict, manifest: Mapping) -> None:
     """Raise `UserError` for a linear that some layers or experts have and others lack, though nothing says so.
 
-    An adapter of ours has all that its manifest names. Of others, a kind of linear may be absent altogether, and
-    layers may be when "layers_to_transform" chooses among them.
+    An adapter of ours has all that its manifest names. Of others, a kind of linear may be absent altogether, and some
+    of it may be where the settings do not target it.
     """
-    chosen = config.get("layers_to_transform")
-    layers = None if chosen is None else {chosen} if isinstance(chosen, int) else set(chosen)
     promised = manifest.get("lora", {}).get("linears", ())
+    kinds: dict[str, list[Entry]] = {}  # one linear of dense and of MoE layers is one kind
     for entry in adapted(cfg, TARGETS):
-        names = [
-            theirs for index, theirs in entry.tensors() if layers is None or entry.first_layer + index[0] in layers
-        ]
-        there = sum(name in pairs for name in names)
-        if there < len(names) and (there or entry.name in promised):
-            module = next(name for name in names if name not in pairs).removesuffix(".weight")
-            raise UserError(f"{path}: tensor {PREFIX}{module}{A} is missing, though others of its kind are there")
+        kinds.setdefault(entry.template, []).append(entry)
+    for entries in kinds.values():
+        some = any(theirs in pairs for entry in entries for _, theirs in entry.tensors())
+        for entry in entries:
+            for name in (theirs for _, theirs in entry.tensors() if theirs not in pairs):
+                module = name.removesuffix(".weight")
+                if entry.name in promised or (some and peft_settings.targeted(config, module)):
+                    raise UserError(
+                        f"{path}: tensor {PREFIX}{module}{A} is missing, though others of its kind are there"
+                    )

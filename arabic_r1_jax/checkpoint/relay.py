@@ -47,7 +47,11 @@ def relay(
     found = open_adapters(adapter, cfg)
     lora, pair = peft.normalised(found, cfg)
     linears = [
-        entry for entry in peft.adapted(cfg, TARGETS) if any(theirs in found.pairs for _, theirs in entry.tensors())
+        entry
+        for entry in peft.adapted(cfg, TARGETS)
+        # PEFT drops experts of which gate and up are adapted and down is not, so zeros complete them.
+        if ("experts" in lora.targets and entry.lora == "experts")
+        or any(theirs in found.pairs for _, theirs in entry.tensors())
     ]
     if serve_target is not None:
         check_served(serve_target, layout, list(found.pairs))

@@ -11,7 +11,7 @@ from arabic_r1_jax import artifacts
 from arabic_r1_jax.checkpoint import convert, hf, peft, shards
 from arabic_r1_jax.checkpoint.load import load
 from arabic_r1_jax.checkpoint.relay import relay
-from arabic_r1_jax.checkpoint.source import base_sha
+from arabic_r1_jax.checkpoint.source import base_sha, open_folder
 from arabic_r1_jax.cli import main
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.model.config import ModelConfig
@@ -120,8 +120,31 @@ def test_chosen_layers_are_adapted_and_the_others_are_not(cfg, tmp_path):
     _, factors = peft.load_adapter(foreign(tmp_path / "a", tensors, layers_to_transform=[2]), cfg)
     assert factors["moe.attn.o.lora_b"][1].any()
     assert not factors["moe.attn.o.lora_b"][0].any()
-    with pytest.raises(UserError, match=r"layers\.1\.self_attn\.o_proj\.lora_A\.weight is missing"):
+    with pytest.raises(UserError, match=r"layers\.0\.self_attn\.o_proj\.lora_A\.weight is missing"):
         peft.load_adapter(foreign(tmp_path / "b", tensors), cfg)
+
+
+def test_a_linear_of_dense_layers_that_only_moe_layers_have_is_missed(cfg, tmp_path):
+    tensors = {k: v for layer in (1, 2) for k, v in pair_of(cfg, ATTENTION.format(layer, "o_proj")).items()}
+    with pytest.raises(UserError, match=r"layers\.0\.self_attn\.o_proj\.lora_A\.weight is missing"):
+        peft.load_adapter(foreign(tmp_path / "a", tensors, target_modules=["o_proj"]), cfg)
+    chosen = [ATTENTION.format(layer, "o_proj") for layer in (1, 2)]
+    for name, config in {
+        "named": {"target_modules": chosen},
+        "regex": {"target_modules": r".*\.[12]\..*o_proj"},
+    }.items():
+        _, factors = peft.load_adapter(foreign(tmp_path / name, tensors, **config), cfg)
+        assert factors["moe.attn.o.lora_b"].any()
+        assert not factors["dense.attn.o.lora_b"].any()
+
+
+def test_a_merge_keeps_the_bytes_of_linears_that_have_no_adapter(make_fp8, tmp_path):
+    source, cfg = open_folder(make_fp8())
+    tensors = {k: v for layer in LAYERS for k, v in pair_of(cfg, ATTENTION.format(layer, "o_proj")).items()}
+    convert.merge(source.folder, foreign(tmp_path / "a", tensors), tmp_path / "merged", "fp8")
+    merged, _ = open_folder(tmp_path / "merged")
+    changed = {name for name in source.specs if merged.read(name).tobytes() != source.read(name).tobytes()}
+    assert changed == {ATTENTION.format(layer, "o_proj.weight" + end) for layer in LAYERS for end in ("", "_scale_inv")}
 
 
 @pytest.mark.parametrize(
@@ -240,6 +263,7 @@ MADE = {
     ),
     "down alone": dict(target_modules=["o_proj"], target_parameters=["mlp.experts.down_proj"]),
     "gate and up alone": dict(target_modules=["o_proj"], target_parameters=["mlp.experts.gate_up_proj"]),
+    "excluded": dict(target_modules=["o_proj"], exclude_modules=["model.layers.2.self_attn.o_proj"]),
     "one layer": dict(target_modules=["o_proj"], layers_to_transform=[1]),
 }
 
@@ -251,6 +275,18 @@ def test_an_adapter_that_peft_made_has_pefts_logits_here(base, cfg, reference, t
     got = np.asarray(load(base, tmp_path / "theirs", "float32")(ids))
     assert np.abs(want - logits_of(reference(), ids)).max() > 0.05
     np.testing.assert_allclose(got, want, atol=2e-4 * max(1, np.abs(want).max() / 10), rtol=0)
+
+
+@pytest.mark.parametrize("layout", peft.LAYOUTS)
+@pytest.mark.parametrize("name", ["gate and up alone", "down alone", "one layer"])
+def test_a_partial_adapter_laid_out_anew_keeps_pefts_logits(base, cfg, reference, tmp_path, name, layout):
+    import peft as tuner
+
+    ids = np.random.default_rng(0).integers(0, cfg.vocab_size, (2, 12))
+    want = logits_of(trained_elsewhere(reference(), tmp_path / "theirs", **MADE[name]), ids)
+    relay(tmp_path / "theirs", tmp_path / "anew", layout, base=base)
+    model = tuner.PeftModel.from_pretrained(reference(), tmp_path / "anew").eval()
+    np.testing.assert_allclose(logits_of(model, ids), want, atol=2e-4 * max(1, np.abs(want).max() / 10), rtol=0)
 
 
 def test_an_adapter_that_peft_made_merges(base, cfg, reference, tmp_path):
