@@ -7,6 +7,8 @@ heads. Two forms of the same numbers:
     absorbed   scores (W_k^T q) . c and outputs W_v (sum p c): nothing per head is stored, for decoding from the cache
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -103,8 +105,8 @@ def causal_attention(q: Array, key: Array, value: Array, segments: Array, scale:
     """
     time = q.shape[1]
     piece = max(MIN_PIECE, -(-time // MAX_PIECES))
-    attend = jax.checkpoint(_attend)
-    q, key, value = (x.swapaxes(1, 2) for x in (q * scale, key, value))  # once, not in every piece
+    attend = jax.checkpoint(functools.partial(_attend, scale))
+    q, key, value = (x.swapaxes(1, 2) for x in (q, key, value))  # once, not in every piece
     parts = []
     for start in range(0, time, piece):
         end = min(start + piece, time)
@@ -114,8 +116,8 @@ def causal_attention(q: Array, key: Array, value: Array, segments: Array, scale:
     return jnp.concatenate(parts, axis=2).swapaxes(1, 2)
 
 
-def _attend(q: Array, key: Array, value: Array, mask: Array) -> Array:  # [B, H, T, .], mask [B, T, S]
-    p = _softmax(_scores("bhtn,bhsn->bhts", q, key), mask).astype(q.dtype)
+def _attend(scale: float, q: Array, key: Array, value: Array, mask: Array) -> Array:  # [B, H, T, .], mask [B, T, S]
+    p = _softmax(scale * _scores("bhtn,bhsn->bhts", q, key), mask).astype(q.dtype)
     return jnp.einsum("bhts,bhsv->bhtv", p, value)
 
 

@@ -108,4 +108,9 @@ class MLP(nnx.Module):
         self.down = Linear(lead, d_hidden, d_model, dtype, rank, scale)
 
     def __call__(self, x: Array) -> Array:  # x [..., D] -> [..., D]
-        return self.down(jax.nn.silu(self.gate(x)) * self.up(x))
+        return self.down(gated(self.gate(x), self.up(x)))
+
+
+def gated(gate: Array, up: Array) -> Array:
+    """silu(gate) * up, computed in float32 and rounded once to their dtype."""
+    return (jax.nn.silu(gate.astype(jnp.float32)) * up.astype(jnp.float32)).astype(gate.dtype)

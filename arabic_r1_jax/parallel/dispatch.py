@@ -23,6 +23,7 @@ from jax.custom_derivatives import SymbolicZero
 from jax.sharding import Mesh
 
 from arabic_r1_jax.kernels.grouped_matmul import block_layout, grouped_matmul, max_blocks
+from arabic_r1_jax.model.layers import gated
 from arabic_r1_jax.parallel.mesh import sharding
 
 BLOCK = 64  # rows of one expert that are multiplied together; smaller when experts have fewer rows than that
@@ -144,7 +145,7 @@ def _ffn(plan: _Plan, rows: Array, weights: Array, groups: Array, stacks: Stacks
         return y + plan.scale * matmul("lora_b", matmul("lora_a", x))
 
     x = rows.reshape(plan.step, plan.block, -1)
-    h = jax.nn.silu(linear("gate", x)) * linear("up", x)
+    h = gated(linear("gate", x), linear("up", x))
     # The weight goes onto the narrower side of `down`; its gradient then sums over F, not D.
     return linear("down", h * weights.reshape(plan.step, plan.block, 1)).reshape(rows.shape)
 
