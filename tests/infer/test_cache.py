@@ -1,4 +1,4 @@
-"""Cache, padding and packing change no logit: prefill with single steps, and rows in any company, equal full rows.
+"""Cache, padding and packing change no logit: prefill with single steps, and rows in any company, equal full rows."""
 
 import jax.numpy as jnp
 import numpy as np
