@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from arabic_r1_jax import cli
-from arabic_r1_jax.checkpoint import hf, shards, weight_map
+from arabic_r1_jax.checkpoint import hf, shards, views, weight_map
 from arabic_r1_jax.data import tokenizers
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.model.config import ModelConfig
@@ -258,6 +258,34 @@ def test_a_loss_that_is_no_number_ends_the_run(files, capsys, tmp_path):
     assert "loss is nan at step 1" in err.splitlines()[-1]
     assert (tmp_path / "run/metrics.jsonl").read_text() == ""
     assert not (tmp_path / "run/adapter").exists()
+
+
+def test_an_fp8_base_trains_answers_and_merges(files, capsys, tmp_path):
+    source = hf.open_folder(files / "model")
+    quantised = views.quantised(source, ModelConfig.from_hf(source.config))
+    base = tmp_path / "fp8"
+    base.mkdir()
+    hf.write_weights(base, quantised.specs, quantised.read)
+    hf.write_config(quantised, base)
+    shutil.copy(files / "model/tokenizer.model", base)
+    words = ["--set", f"data.records={files / 'chats.jsonl'}", "--set", "train.steps=2", "--set", "train.seq=64"]
+    words += [
+        "--set",
+        'lora.targets=["attention", "experts"]',
+        "--set",
+        "mesh.cpu_devices=8",
+        "--out",
+        tmp_path / "run",
+    ]
+    assert run(capsys, "train", "--set", f"model.path={base}", *words)[0] == 0
+    losses = [json.loads(line)["loss"] for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert len(losses) == 2
+    assert all(np.isfinite(losses))
+    adapter = tmp_path / "run/adapter"
+    asked = ["--prompts", files / "prompts.jsonl", "--out", tmp_path / "o.jsonl", "--max-new-tokens", 3]
+    assert run_json(capsys, "generate", "--model", base, "--adapter", adapter, *asked)["n"] == 2
+    done = run_json(capsys, "convert", "merge", base, adapter, tmp_path / "merged", "--dtype", "fp8")
+    assert done["tensors"] == len(quantised.specs)
 
 
 def test_an_adapter_merges(trained, files, capsys, tmp_path):

@@ -130,6 +130,8 @@ def read_manifest(folder: Path) -> dict:
     for key in ("params", "files", "base_sha"):
         if not manifest.get(key):
             raise UserError(f'{folder / artifacts.MANIFEST} has no "{key}"; it is damaged, convert again')
+    if not isinstance(manifest["files"], dict):
+        raise UserError(f'"files" of {folder / artifacts.MANIFEST} is damaged; convert again')
     for name, size in manifest["files"].items():
         path = folder / name
         if not path.is_file():
@@ -140,8 +142,11 @@ def read_manifest(folder: Path) -> dict:
 
 
 def specs(manifest: dict) -> dict[str, Spec]:
-    """dtype and shape of every parameter, by our names."""
-    return {name: Spec(DTYPES[code], tuple(shape)) for name, (code, shape) in manifest["params"].items()}
+    """dtype and shape of every parameter, by our names; raises `UserError` for a manifest that says nonsense."""
+    try:
+        return {name: Spec(DTYPES[code], tuple(map(int, shape))) for name, (code, shape) in manifest["params"].items()}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise UserError(f'"params" of {artifacts.MANIFEST} is damaged; convert again') from None
 
 
 def restore(folder: Path, like: Mapping[str, jax.ShapeDtypeStruct]) -> dict[str, jax.Array]:

@@ -33,6 +33,7 @@ DTYPES = {
     "U8": np.dtype(np.uint8),
     "BOOL": np.dtype(np.bool_),
 }
+_LONGEST_HEADER = 100_000_000  # the reference's own limit
 CODES = {dtype: code for code, dtype in DTYPES.items()}
 
 
@@ -115,6 +116,8 @@ def _read_header(path: Path) -> tuple[dict, int]:
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or length > size - 8:
             raise UserError(f"{path}: not a safetensors file, or truncated: {size} bytes cannot hold its header")
+        if length > _LONGEST_HEADER:
+            raise UserError(f"{path}: its header claims {length:,} bytes; the format allows {_LONGEST_HEADER:,}")
         try:
             header = json.loads(file.read(length), object_pairs_hook=unique)
         except (ValueError, RecursionError) as error:

@@ -41,7 +41,7 @@ def _run(o: Options, job: "Job") -> dict:
     if o.dry_run:
         return {"out": str(o.dst), **job.estimate()}
     with progress.bar(f"Writing {o.dst}") as update:
-        job.run(update.to)
+        job.run(lambda done, total: update.to(done, total, GB=done / 1e9))
     manifest = artifacts.read_manifest(o.dst)
     return {"out": str(o.dst), "kind": manifest["kind"], **manifest["counts"]}
 
@@ -74,7 +74,7 @@ def _verify(o: Options) -> dict:
     from arabic_r1_jax.checkpoint import verify
 
     with progress.bar(f"Comparing {o.dst}") as update:
-        found = verify.verify(o.src, o.dst, update.to)
+        found = verify.verify(o.src, o.dst, lambda done, total: update.to(done, total, GB=done / 1e9))
     logits = verify.compare_logits(o.src, o.dst) if o.logits and not found else None
     return {
         "equal": not found,

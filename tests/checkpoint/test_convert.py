@@ -184,7 +184,19 @@ def widen_config(folder):
     (folder / "config.json").write_text(json.dumps({**config, "vocab_size": 41}))
 
 
+def garble(key, value):
+    def change(folder):
+        manifest = json.loads((folder / "manifest.json").read_text())
+        (folder / "manifest.json").write_text(json.dumps({**manifest, key: value}))
+
+    return change
+
+
 ORBAX_DAMAGES = {
+    "parameters that are no table": (garble("params", [1]), '"params" of manifest.json is damaged'),
+    "a parameter of no known dtype": (garble("params", {"norm.weight": ["F31", [24]]}), "is damaged"),
+    "a shape that is no shape": (garble("params", {"norm.weight": ["F32", "wide"]}), "is damaged"),
+    "files that are no table": (garble("files", 3), '"files" of .* is damaged'),
     "a data file deleted": (delete_data, "is missing"),
     "a data file shortened": (shorten_data, "bytes instead of"),
     "no manifest": (lambda folder: (folder / "manifest.json").unlink(), "not a finished Orbax checkpoint"),

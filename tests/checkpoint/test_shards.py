@@ -96,6 +96,15 @@ def test_a_lying_file_is_refused_by_name(tmp_path, lie):
     assert str(path) in str(error.value)
 
 
+def test_a_header_too_long_to_be_one_is_not_read(tmp_path):
+    path = tmp_path / "x.safetensors"
+    with open(path, "wb") as file:
+        file.write((200_000_000).to_bytes(8, "little"))
+        file.truncate(300_000_000)  # a hole: nothing on the disk
+    with pytest.raises(UserError, match="claims 200,000,000 bytes"):
+        shards.Shard(path)
+
+
 @hypothesis.given(st.binary(max_size=64))
 def test_garbage_is_an_error_for_a_person(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("garbage") / "x.safetensors"
