@@ -112,6 +112,17 @@ class Reference:
             (gate, out[0].float().numpy().reshape(shape), out[2].numpy().reshape(shape)) for gate, out in seen
         ]
 
+    def stored_as(self, dtype):
+        """The same checkpoint with its weights rounded to `dtype`; the model in memory becomes another."""
+        self.model.to(getattr(torch, dtype)).save_pretrained(self.folder)
+        return self.loaded(dtype)
+
+    def loaded(self, dtype):
+        """The folder as transformers loads it to compute in `dtype`."""
+        model = type(self.model).from_pretrained(self.folder, dtype=getattr(torch, dtype)).eval()
+        model.set_experts_implementation("eager")
+        return dataclasses.replace(self, model=model)
+
 
 def make_reference(folder, family, config, seed=0):
     """A transformers model in `folder`, its weights drawn so that routing, norms and the correction bias matter."""
