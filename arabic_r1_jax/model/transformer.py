@@ -147,10 +147,13 @@ class Transformer(nnx.Module):
             done += block.layers
         return x, state, chosen
 
+    def vocabulary(self) -> Array:
+        """The head [V, D], which is the embedding where they are tied; `train.losses` trains on it without logits."""
+        return (self.embed if self.config.tie_word_embeddings else self.head).weight[...]
+
     def logits(self, h: Array, mesh: Mesh | None = None) -> Array:
         """h [..., D] -> float32 [..., V]; with a mesh, the head is gathered and the batch stays where it is."""
-        w = (self.embed if self.config.tie_word_embeddings else self.head).weight[...]
-        w = w if mesh is None else constrain(w, (), mesh)
+        w = self.vocabulary() if mesh is None else constrain(self.vocabulary(), (), mesh)
         return jnp.einsum("...d,vd->...v", h, w.astype(h.dtype), preferred_element_type=jnp.float32)
 
 

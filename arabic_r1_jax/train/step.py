@@ -19,7 +19,7 @@ from jax.sharding import Mesh
 
 from arabic_r1_jax.model.config import ModelConfig
 from arabic_r1_jax.model.lora import LoraConfig
-from arabic_r1_jax.model.transformer import abstract_state, split, unflat
+from arabic_r1_jax.model.transformer import Transformer, abstract_state, split, unflat
 from arabic_r1_jax.parallel.mesh import sharding
 from arabic_r1_jax.train.losses import KINDS, Sums, cross_entropy
 
@@ -50,10 +50,15 @@ class Adapted(NamedTuple):
         graph, state = abstract_state(cfg, lora, mesh, dtype)
         return cls(graph, *split(state), mesh, dtype)
 
-    def logits(self, adapter: Arrays, frozen: Arrays, batch: Mapping[str, Array]) -> Array:
-        """Logits f32 [B, T, V] of the batch's tokens."""
+    def hidden(self, adapter: Arrays, frozen: Arrays, batch: Mapping[str, Array]) -> tuple[Array, Transformer]:
+        """The normed last residual stream [B, T, D] of the batch's tokens, and the model that made it."""
         net = nnx.merge(self.graph, unflat(self.adapter, adapter), unflat(self.frozen, frozen))
         h, _ = net.hidden(batch["tokens"], batch["segment_ids"], batch["positions"], dtype=self.dtype, mesh=self.mesh)
+        return h, net
+
+    def logits(self, adapter: Arrays, frozen: Arrays, batch: Mapping[str, Array]) -> Array:
+        """Logits f32 [B, T, V] of the batch's tokens, to look at; the loss does without them."""
+        h, net = self.hidden(adapter, frozen, batch)
         return net.logits(h, self.mesh)
 
 
@@ -89,8 +94,8 @@ def make_step(
     mesh = model.mesh
 
     def loss(adapter: Arrays, frozen: Arrays, batch: Mapping[str, Array]) -> tuple[Array, Sums]:
-        logits = model.logits(adapter, frozen, batch)
-        sums = cross_entropy(logits, batch["targets"], batch["phase"], weights)
+        h, net = model.hidden(adapter, frozen, batch)
+        sums = cross_entropy(h, net.vocabulary(), batch["targets"], batch["phase"], weights, mesh)
         return sums.weighted / jnp.maximum(sums.weight, 1e-9), sums
 
     def step(state: TrainState, frozen: Arrays, batch: Mapping[str, Array]) -> tuple[TrainState, dict[str, Array]]:
