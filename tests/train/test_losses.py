@@ -112,7 +112,7 @@ def compiled(data, expert, tied, arrays):
         sums = cross_entropy(h, head, targets, phase, weights, mesh)
         return sums.weighted / sums.weight, sums
 
-    step = jax.jit(jax.value_and_grad(mean, has_aux=True), out_shardings=((None, None), where[0]))
+    step = jax.jit(jax.value_and_grad(mean, has_aux=True))
     placed = jax.device_put(arrays, where)
     return step.lower(*placed).compile(), placed
 

@@ -1,14 +1,18 @@
 """One step: the same on every mesh, gradients for adapters alone, padding and prompts without a say."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.extend.core import jaxprs_in_params
 
 from arabic_r1_jax.model.lora import LoraConfig
 from arabic_r1_jax.model.transformer import flat
 from arabic_r1_jax.parallel.mesh import make_mesh
+from arabic_r1_jax.train import losses
 from arabic_r1_jax.train.step import Adapted, init_state, make_step, place_batch
 
 LORA = LoraConfig(rank=4, alpha=6.0, targets=("attention", "shared", "dense", "experts"), expert_rank=2)
@@ -63,7 +67,8 @@ def on(make_setting):
 
 @pytest.fixture(scope="module")
 def make_setting(tiny, random_model):
-    return lambda mesh: Setting(tiny(), random_model(tiny(), mesh, LORA), mesh)
+    """A function: mesh -> the setting on it, of a model with any field of its configuration changed by name."""
+    return lambda mesh, **changes: Setting(tiny(**changes), random_model(tiny(**changes), mesh, LORA), mesh)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +95,15 @@ def test_a_batch_that_does_not_divide_the_mesh_equals_one_device(on):
     whole = make_batch()
     whole["phase"][6:] = 0  # on one device the last two rows count for nothing; on eight they are not there
     assert_equal(on(1, 8).gradients(make_batch(rows=6)), on(1, 1).gradients(whole))
+
+
+@pytest.mark.parametrize("data, expert, tied", [(1, 8, True), (2, 4, False)])
+def test_a_loss_in_chunks_equals_one_device_without(data, expert, tied, make_setting, monkeypatch):
+    changes = {"vocab_size": 64, "tie_word_embeddings": tied}  # a vocabulary that the devices divide
+    whole = make_setting(make_mesh(1, 1, jax.devices()[:1]), **changes).gradients(make_batch())
+    monkeypatch.setattr(losses, "CHUNK_LOGITS", 4 * ROWS * 64 // expert)  # 4 tokens of a row at most
+    chunked = make_setting(make_mesh(data, expert, jax.devices()[: data * expert]), **changes)
+    assert_equal(chunked.gradients(make_batch()), whole)
 
 
 def test_prompts_and_padding_carry_no_loss(on, reference):
@@ -151,3 +165,22 @@ def test_no_gradient_of_a_frozen_weight_exists_in_the_step(on, products):
     assert not found
     adapters = {array.shape[1:] for name, array in setting.start.items() if not name.startswith("experts")}
     assert adapters <= made | {shape[::-1] for shape in made}  # the search finds gradients where they exist
+
+
+def sizes_over(vocab, jaxpr):
+    """Elements of every array with an axis of this size, in a jaxpr and all that it calls."""
+    for equation in jaxpr.eqns:
+        shapes = [getattr(variable.aval, "shape", ()) for variable in (*equation.invars, *equation.outvars)]
+        yield from (math.prod(shape) for shape in shapes if vocab in shape)
+        for inner in jaxprs_in_params(equation.params):
+            yield from sizes_over(vocab, inner)
+
+
+def test_logits_of_a_whole_batch_exist_only_when_they_fit_a_chunk(on, make_setting, monkeypatch):
+    def largest(setting):
+        arguments = setting.state, setting.frozen, place_batch(make_batch(), setting.mesh)
+        return max(sizes_over(61, jax.make_jaxpr(setting.step)(*arguments).jaxpr))
+
+    assert largest(on(2, 4)) == ROWS * TIME * 61
+    monkeypatch.setattr(losses, "CHUNK_LOGITS", 4 * 61)  # 4 tokens of the one row that a device has
+    assert largest(make_setting(on(2, 4).mesh)) == ROWS * 4 * 61  # nor a stack of all chunks' logits
