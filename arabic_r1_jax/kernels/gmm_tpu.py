@@ -40,7 +40,7 @@ def gmm(
     first: Array,
     *,
     transposed: bool = False,
-    interpret: bool = False,
+    interpret: bool | pltpu.InterpretParams = False,
     rows: int = ROWS,
     width: int = WIDTH,
 ) -> Array:
@@ -48,12 +48,13 @@ def gmm(
 
     x bfloat16 or float32, [M, in], or [M, out] when transposed, M > 0: first the rows of group 0, then of group 1...
     w [N, out, in]: float8_e4m3fn with factors `scale` f32 [N, ceil(out/128), ceil(in/128)] (`kernels.block_fp8`), or
-    bfloat16 or float32 with scale None. sizes i32 [G], the rows of each group, any of them 0, together at most M.
+    bfloat16 or float32 with scale None. sizes i32 [G], the rows of each group, any of them 0; M ends the last one.
     first i32 [], traced or not: the matrix of group 0; first + G is at most N, which nothing checks.
 
     Returns [M, out], or [M, in] when transposed, in x's dtype. Weights are rounded to x's dtype, products summed in
     float32 and rounded once. Rows past sum(sizes) are zeros, whatever x holds there. `rows` and `width` bound the
-    tiles; `interpret` runs the kernel on any backend, slowly. Under automatic partitioning call it in a shard_map.
+    tiles; `interpret` runs the kernel on any backend, slowly. Under automatic partitioning call it in a shard_map. The
+    tiles of DeepSeek's sizes fit the VMEM of v5e, v5p, v6e and tpu7x; V2-Lite's alone that of v4, 16 MiB.
     """
     if scale is None and w.shape[2] < FP8_BLOCK <= w.shape[1]:
         # A TPU pads rows to 128 numbers: adapters of low rank would grow many times over. Their columns do not.
@@ -108,7 +109,7 @@ class _Visits(NamedTuple):
 
     tile: Array  # i32 [V]: the tile of rows of each visit
     group: Array  # i32 [V]: and the group
-    start: Array  # i32 [G + 2]: first row of each group, then M
+    start: Array  # i32 [G + 1]: first row of each group
     first: Array  # i32 [1]: the matrix of group 0
     last: Array  # i32 [1]: the last visit of a group below G
     count: Array  # i32 []: visits there are, at most V
@@ -117,14 +118,13 @@ class _Visits(NamedTuple):
 def _visits(sizes: Array, first: Array, m: int, rows: int) -> _Visits:
     """Every pair of a tile of `rows` of the m rows and a group with rows in it, in order of rows."""
     ends = jnp.append(jnp.minimum(jnp.cumsum(sizes), m), m).astype(jnp.int32)
-    start = jnp.concatenate([jnp.zeros(1, jnp.int32), ends])
-    begin = start[:-1]
-    tiles = jnp.where(ends > begin, (ends - 1) // rows - begin // rows + 1, 0)
+    start = jnp.concatenate([jnp.zeros(1, jnp.int32), ends[:-1]])
+    tiles = jnp.where(ends > start, (ends - 1) // rows - start // rows + 1, 0)
     done = jnp.cumsum(tiles)
     # Each group after the first visits at most one tile that another has visited.
     v = jnp.arange(pl.cdiv(m, rows) + sizes.shape[0], dtype=jnp.int32)
     group = jnp.minimum((v[:, None] >= done).sum(axis=1, dtype=jnp.int32), sizes.shape[0])
-    tile = jnp.minimum((begin // rows - done + tiles)[group] + v, pl.cdiv(m, rows) - 1)
+    tile = jnp.minimum((start // rows - done + tiles)[group] + v, pl.cdiv(m, rows) - 1)
     last = jnp.maximum(done[-2] - 1, 0)
     return _Visits(tile, group, start, jnp.asarray(first, jnp.int32).reshape(1), last.reshape(1), done[-1])
 
@@ -175,14 +175,17 @@ def _each_block(size: int, body):
 
 
 def _multiply(visits, x, w, y, groups: int, transposed: bool):
-    """Set the visit's rows of the tile y to their products, zeros for the rows of no group; keep the other rows."""
+    """Set the rows of the tile y from the group's first on to their products; zeros, for the rows of no group.
+
+    Rows past the group's last get their own values at the next visits, which are to the same tile.
+    """
     v = pl.program_id(1)
     group = visits.group[v]
     row = visits.tile[v] * y.shape[0] + lax.broadcasted_iota(jnp.int32, y.shape, 0)
-    mine = (row >= visits.start[group]) & (row < visits.start[group + 1])
+    mine = row >= visits.start[group]
 
     def store(values):
-        # Selected, not multiplied: the other rows may hold anything, NaN too.
+        # Selected, not multiplied by 0 or 1: what the rows of no group hold may be NaN.
         y[...] = jnp.where(mine, values, y[...].astype(jnp.float32)).astype(y.dtype)
 
     @pl.when(group < groups)

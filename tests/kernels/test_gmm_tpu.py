@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jax.experimental.pallas import tpu as pltpu
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -60,8 +61,8 @@ def jitted(function, **static):
     return jax.jit(functools.partial(function, **static))
 
 
-def compare(x, w, scale, sizes, first, transposed, width=128):
-    ours = jitted(gmm, transposed=transposed, interpret=True, rows=16, width=width)(x, w, scale, sizes, first)
+def compare(x, w, scale, sizes, first, transposed, width=128, interpret=True):
+    ours = jitted(gmm, transposed=transposed, interpret=interpret, rows=16, width=width)(x, w, scale, sizes, first)
     theirs = jitted(reference, transposed=transposed)(x, w, scale, sizes, first)
     assert ours.dtype == x.dtype
     as_float32 = [np.asarray(y, np.float32) for y in (ours, theirs)]
@@ -87,6 +88,7 @@ CASES = {
     "no rows at all": [0, 0, 0, 0],
     "groups that end with tiles": [16, 0, 16, 11],
     "several groups in a tile": [1, 2, 3, 4],
+    "more rows than there are": [20, 20, 20, 20],
 }
 
 
@@ -119,12 +121,20 @@ def test_groups_outside_the_call_are_not_read():
     assert np.isfinite(compare(x, alone, None, sizes, np.int32(2), False)).all()
 
 
+@pytest.mark.parametrize("transposed", [False, True], ids=["forward", "transposed"])
+def test_two_cores_with_memories_of_their_own_agree_and_read_nothing_outside(transposed):
+    chip = pltpu.InterpretParams(num_cores_or_threads=2, uninitialized_memory="nan", out_of_bounds_reads="raise")
+    arguments = arrays("float8_e4m3fn", "bfloat16", transposed, (ROWS, STACK, 600, 600))  # two tiles of 384
+    compare(*arguments, np.array([13, 0, 20, 5], np.int32), np.int32(3), transposed, width=384, interpret=chip)
+
+
 @settings(deadline=None, max_examples=50)
-@given(SIZES, st.integers(1, 20))
+@given(st.lists(st.integers(0, 25), min_size=GROUPS, max_size=GROUPS), st.integers(1, 20))
 def test_only_tiles_with_rows_of_a_group_are_multiplied(sizes, rows):
-    visits = jax.tree.map(np.asarray, gmm_tpu._visits(jnp.asarray(sizes), jnp.int32(0), ROWS, rows))
-    owner = np.repeat(np.arange(GROUPS + 1), [*sizes, ROWS - sizes.sum()])
+    visits = jax.tree.map(np.asarray, gmm_tpu._visits(jnp.array(sizes), jnp.int32(0), ROWS, rows))
+    owner = np.repeat(np.arange(GROUPS + 1), [*sizes, ROWS])[:ROWS]
     expected = sorted({(row // rows, int(group)) for row, group in enumerate(owner)})
+    assert visits.count <= visits.tile.size
     walked = list(zip(visits.tile.tolist(), visits.group.tolist(), strict=True))[: visits.count]
     assert walked == expected
     assert visits.last == max(sum(group < GROUPS for _, group in expected) - 1, 0)
