@@ -26,9 +26,7 @@ from jax.experimental.pallas import tpu as pltpu
 from arabic_r1_jax.model.config import FP8_BLOCK
 
 ROWS, WIDTH = 256, 1024  # the largest tile of rows, and of columns of the result
-WEIGHT_BYTES = (
-    16 * 2**20
-)  # of VMEM for the tile of weight: two as stored, to fetch one beside the other, and one widened
+WEIGHT_BYTES = 16 * 2**20  # of VMEM for weight: two tiles as stored, one being fetched, and one widened
 VMEM_BYTES = 48 * 2**20
 
 
@@ -66,26 +64,29 @@ def gmm(
     rows = min(rows, x.shape[0])
     width = _width(out, depth * (2 * w.dtype.itemsize + x.dtype.itemsize), width)
     visits = _visits(sizes, first, x.shape[0], rows)
-
-    def group_fetched(v: Array, visits: _Visits) -> Array:
-        return jnp.minimum(visits.group[jnp.minimum(v, visits.last[0])], groups - 1)
-
     tile = (depth, width) if transposed else (width, depth)
-    operands, body = (x, w), _plain_body
-    in_specs = [
-        pl.BlockSpec((rows, depth), lambda n, v, vs: (vs.tile[jnp.minimum(v, vs.last[0])], 0)),
-        pl.BlockSpec(
-            (None, *tile), lambda n, v, vs: (vs.first[0] + group_fetched(v, vs), *((0, n) if transposed else (n, 0)))
-        ),
-    ]
-    if scale is not None:
-        blocks = tuple(pl.cdiv(size, FP8_BLOCK) for size in w.shape[1:])
-        chex.assert_shape(scale, (w.shape[0], *blocks))
+    if scale is None:
+        operands, body, scratch = (x, w), _plain_body, []
+    else:
+        chex.assert_shape(scale, (w.shape[0], *(pl.cdiv(size, FP8_BLOCK) for size in w.shape[1:])))
         # Of the factors, a few numbers a matrix, the kernel wants rows padded to 128: let that be those of G alone.
         operands, body = (x, w, lax.dynamic_slice_in_dim(scale, first, groups)), _fp8_body
-        in_specs.append(
-            pl.BlockSpec((None, *blocks), lambda n, v, vs: (group_fetched(v, vs), 0, 0), memory_space=pltpu.SMEM)
-        )
+        scratch = [pltpu.VMEM(tile, x.dtype)]
+
+    def group(v: Array, visits: _Visits) -> Array:  # the one that visit v has in VMEM
+        return jnp.minimum(visits.group[jnp.minimum(v, visits.last[0])], groups - 1)
+
+    def weight(n: Array, v: Array, visits: _Visits) -> tuple:
+        return visits.first[0] + group(v, visits), *((0, n) if transposed else (n, 0))
+
+    in_specs = [
+        pl.BlockSpec((rows, depth), lambda n, v, visits: (visits.tile[jnp.minimum(v, visits.last[0])], 0)),
+        pl.BlockSpec((None, *tile), weight),
+        *(
+            pl.BlockSpec((None, *a.shape[1:]), lambda n, v, visits: (group(v, visits), 0, 0), memory_space=pltpu.SMEM)
+            for a in operands[2:]
+        ),
+    ]
     return pl.pallas_call(
         functools.partial(body, groups=groups, transposed=transposed),
         out_shape=jax.ShapeDtypeStruct((x.shape[0], out), x.dtype),
@@ -93,8 +94,8 @@ def gmm(
             num_scalar_prefetch=1,
             grid=(pl.cdiv(out, width), visits.count),
             in_specs=in_specs,
-            out_specs=pl.BlockSpec((rows, width), lambda n, v, vs: (vs.tile[v], n)),
-            scratch_shapes=[] if scale is None else [pltpu.VMEM(tile, x.dtype)],
+            out_specs=pl.BlockSpec((rows, width), lambda n, v, visits: (visits.tile[v], n)),
+            scratch_shapes=scratch,
         ),
         # Width tiles may go to a chip's two cores; a core's visits are in order, as what it keeps in VMEM needs.
         compiler_params=pltpu.CompilerParams(
