@@ -20,8 +20,8 @@ from arabic_r1_jax.data.examples import PHASES
 from arabic_r1_jax.parallel.mesh import constrain, sharding
 
 KINDS = ("none", *PHASES, "other")  # the phase ids of `data.examples`, in order; 0 carries no loss
-# The most logits of a chunk on a device: 64 MiB, which is 128 tokens a device of DeepSeek-V3's vocabulary. Longer
-# chunks read the head less often; at this size its products already take longer than reading it.
+# The most logits of a chunk on a device, 64 MiB: 128 tokens a device of DeepSeek-V3's vocabulary. A batch that fits is
+# one chunk, which keeps its logits for the backward pass: a small model would feel the second product.
 CHUNK_LOGITS = 2**24
 
 
@@ -67,9 +67,10 @@ def token_losses(h: Array, head: Array, targets: Array, mesh: Mesh) -> Array:
         return jnp.log(jnp.exp(logits - top).sum(-1)) - target
 
     local = sharding(axes, (batch, time, vocab), mesh).shard_shape((batch, time, vocab))
-    size = -(-time // -(-math.prod(local) // CHUNK_LOGITS))
-    if size == time:
+    chunks = math.ceil(math.prod(local) / CHUNK_LOGITS)
+    if chunks == 1:
         return losses(h, targets)
+    size = math.ceil(time / chunks)
     parts = in_chunks(h, size, mesh), in_chunks(targets, size, mesh)
     done = lax.map(lambda part: jax.checkpoint(losses)(*part), parts)
     return jnp.moveaxis(done, 0, 1).reshape(batch, -1)[:, :time]
@@ -78,7 +79,6 @@ def token_losses(h: Array, head: Array, targets: Array, mesh: Mesh) -> Array:
 def in_chunks(x: Array, size: int, mesh: Mesh) -> Array:
     """x [B, T, ...], split by row -> [chunks, B, size, ...], padded with zeros at the end; rows stay where they are."""
     batch, time, *rest = x.shape
-    chunks = -(-time // size)
-    x = jnp.pad(x, [(0, 0), (0, chunks * size - time)] + [(0, 0)] * len(rest))
-    x = jnp.moveaxis(x.reshape(batch, chunks, size, *rest), 1, 0)
+    x = jnp.pad(x, [(0, 0), (0, -time % size)] + [(0, 0)] * len(rest))
+    x = jnp.moveaxis(x.reshape(batch, -1, size, *rest), 1, 0)
     return constrain(x, (None, "batch", None) + (None,) * len(rest), mesh)
