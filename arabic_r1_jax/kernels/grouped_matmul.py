@@ -6,11 +6,14 @@ Every shape is static whatever the routing: a group of n rows takes ceil(n / row
 P rows in all never need more than `max_blocks`.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from arabic_r1_jax.kernels.block_fp8 import widen
+from arabic_r1_jax.kernels.gmm_tpu import gmm
 
 
 def max_blocks(rows: int, groups: int, block: int) -> int:
@@ -38,6 +41,38 @@ def grouped_matmul(x: Array, w: Array, group: Array, scale: Array | None = None)
     taken = w.at[group].get(mode="clip")
     taken = taken.astype(x.dtype) if scale is None else widen(taken, scale.at[group].get(mode="clip"), x.dtype)
     return x @ taken.T if group.ndim == 0 else jnp.einsum("nbi,noi->nbo", x, taken)
+
+
+def frozen_matmul_tpu(
+    x: Array, w: Array, group: Array, scale: Array | None, groups: int, interpret: bool = False
+) -> Array:
+    """`grouped_matmul` by the Pallas kernel, for a frozen w: its gradient is that of x alone.
+
+    `group` ascends and lies within `groups` neighbours of its first one. Under automatic partitioning call it in a
+    shard_map. interpret: run the kernel on any backend, slowly.
+    """
+    blocks, rows, _ = x.shape
+    first = jnp.minimum(jnp.min(group), w.shape[0] - groups)
+    owner = jnp.broadcast_to(group, (blocks,)) - first
+    sizes = rows * (owner[:, None] == jnp.arange(groups)).sum(axis=0, dtype=jnp.int32)
+    return _kernel(interpret, x.reshape(blocks * rows, -1), w, scale, sizes, first).reshape(blocks, rows, -1)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _kernel(interpret: bool, x: Array, w: Array, scale: Array | None, sizes: Array, first: Array) -> Array:
+    return gmm(x, w, scale, sizes, first, interpret=interpret)
+
+
+def _kernel_forward(interpret: bool, x: Array, w: Array, scale: Array | None, sizes: Array, first: Array):
+    return gmm(x, w, scale, sizes, first, interpret=interpret), (w, scale, sizes, first)
+
+
+def _kernel_backward(interpret: bool, saved, dy: Array):
+    w, scale, sizes, first = saved
+    return gmm(dy, w, scale, sizes, first, transposed=True, interpret=interpret), None, None, None, None
+
+
+_kernel.defvjp(_kernel_forward, _kernel_backward)
 
 
 def grouped_matmul_reference(x: Array, w: Array, sizes: Array) -> Array:

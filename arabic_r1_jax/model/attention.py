@@ -12,7 +12,7 @@ import functools
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax import Array
+from jax import Array, lax
 
 from arabic_r1_jax.model.config import ModelConfig
 from arabic_r1_jax.model.layers import Axes, Linear, RMSNorm, linear_dtype
@@ -20,6 +20,8 @@ from arabic_r1_jax.model.lora import LoraConfig
 from arabic_r1_jax.model.rope import rotate, softmax_scale
 
 MIN_PIECE, MAX_PIECES = 64, 8  # of the queries in `causal_attention`
+
+SCORES_BYTES = 2**27  # of one row of a batch, float32
 
 HIDDEN = -1e30  # added to a score: far below any real one, and far from overflow
 
@@ -116,9 +118,23 @@ def causal_attention(q: Array, key: Array, value: Array, segments: Array, scale:
     return jnp.concatenate(parts, axis=2).swapaxes(1, 2)
 
 
-def _attend(scale: float, q: Array, key: Array, value: Array, mask: Array) -> Array:  # [B, H, T, .], mask [B, T, S]
-    p = _softmax(scale * _scores("bhtn,bhsn->bhts", q, key), mask).astype(q.dtype)
-    return jnp.einsum("bhts,bhsv->bhtv", p, value)
+def _attend(scale: float, q: Array, key: Array, value: Array, mask: Array) -> Array:
+    """Attention of one piece of queries: q, key [B, H, T or S, N + R], value [B, H, S, V], mask bool [B, T, S].
+
+    Where the scores of all heads would take more than `SCORES_BYTES` a row, in groups of heads, one after another.
+    """
+
+    def heads(q: Array, key: Array, value: Array) -> Array:
+        p = _softmax(scale * _scores("bhtn,bhsn->bhts", q, key), mask).astype(q.dtype)
+        return jnp.einsum("bhts,bhsv->bhtv", p, value)
+
+    count, row = q.shape[1], 4 * mask.shape[1] * mask.shape[2]
+    groups = next(g for g in range(1, count + 1) if count % g == 0 and (count // g * row <= SCORES_BYTES or g == count))
+    if groups == 1:
+        return heads(q, key, value)
+    parts = [jnp.moveaxis(x.reshape(len(x), groups, -1, *x.shape[2:]), 1, 0) for x in (q, key, value)]
+    done = lax.map(lambda part: jax.checkpoint(heads)(*part), tuple(parts))
+    return jnp.moveaxis(done, 0, 1).reshape(*q.shape[:3], -1)
 
 
 def _scores(pattern: str, q: Array, key: Array) -> Array:

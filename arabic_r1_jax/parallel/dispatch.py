@@ -22,12 +22,13 @@ from jax import Array, lax
 from jax.custom_derivatives import SymbolicZero
 from jax.sharding import Mesh
 
-from arabic_r1_jax.kernels.grouped_matmul import block_layout, grouped_matmul, max_blocks
+from arabic_r1_jax.kernels.grouped_matmul import block_layout, frozen_matmul_tpu, grouped_matmul, max_blocks
 from arabic_r1_jax.model.layers import gated
 from arabic_r1_jax.parallel.mesh import sharding
 
 BLOCK = 64  # rows of one expert that are multiplied together; smaller when experts have fewer rows than that
 STEP = 1024  # rows a loop step handles: large products, and little waste for an expert row that ends early
+STEP_TPU = 4096  # there the kernel's compute follows the real rows, and no weight is taken out of its stack
 STACK_AXES = ("layer", "expert", None, None)
 TOKEN_AXES = ("batch", None, None)
 
@@ -48,7 +49,8 @@ def experts_ffn(x: Array, weights: Array, ids: Array, stacks: Stacks, scale: flo
     ids = jnp.pad(ids, pad, constant_values=experts)
     token_spec = sharding(TOKEN_AXES, x.shape, mesh).spec
     stack_specs = {name: sharding(STACK_AXES, stack.shape, mesh).spec for name, stack in stacks.items()}
-    run = functools.partial(_on_one_device, experts=experts, owners=mesh.shape["expert"], scale=scale)
+    tpu = mesh.devices.flat[0].platform == "tpu"
+    run = functools.partial(_on_one_device, experts=experts, owners=mesh.shape["expert"], scale=scale, tpu=tpu)
     y = jax.shard_map(
         run,
         mesh=mesh,
@@ -59,14 +61,14 @@ def experts_ffn(x: Array, weights: Array, ids: Array, stacks: Stacks, scale: flo
     return y[:batch]
 
 
-def _on_one_device(x: Array, weights: Array, ids: Array, stacks: Stacks, layer: Array, *, experts, owners, scale):
+def _on_one_device(x: Array, weights: Array, ids: Array, stacks: Stacks, layer: Array, *, experts, owners, scale, tpu):
     shape, k = x.shape, ids.shape[-1]
     x, weights, ids = (_gather(a.reshape(-1, a.shape[-1])) for a in (x, weights, ids))
     owned = -(-experts // owners)
     first = lax.axis_index("expert") * owned
     held = stacks["gate.weight"].shape[1]
     rows = x.shape[0] * min(k, owned)
-    plan = _Plan.fit(rows, owned, scale)
+    plan = _Plan.fit(rows, owned, scale, tpu)
     slots = _slots(jnp.where(ids < experts, ids - first, owned), plan)
     # The stacks hold only this device's experts, or, when they could not be divided, all of them.
     origin = layer * held + jnp.where(held == experts, first, 0)
@@ -87,16 +89,17 @@ class _Plan(NamedTuple):
     step: int  # blocks a loop step
     blocks: int  # blocks in the layout, a multiple of step
     scale: float  # of the adapters
+    tpu: bool  # frozen matrices are multiplied by the Pallas kernel
 
     @classmethod
-    def fit(cls, rows: int, owned: int, scale: float) -> "_Plan":
+    def fit(cls, rows: int, owned: int, scale: float, tpu: bool = False) -> "_Plan":
         """For at most `rows` (token, expert) pairs."""
         block = BLOCK
         while block > 8 and block * owned > rows:
             block //= 2
         most = max(max_blocks(rows, owned, block), 1)
-        step = min(max(STEP // block, 1), most)
-        return cls(owned, block, step, -(-most // step) * step, scale)
+        step = min(max((STEP_TPU if tpu else STEP) // block, 1), most)
+        return cls(owned, block, step, -(-most // step) * step, scale, tpu)
 
 
 class _Slots(NamedTuple):
@@ -139,7 +142,10 @@ def _ffn(plan: _Plan, rows: Array, weights: Array, groups: Array, stacks: Stacks
         def matmul(part: str, x: Array, scale: Array | None = None) -> Array:
             return grouped_matmul(x, of_all_layers(part), groups, scale)
 
-        y = matmul("weight", x, of_all_layers("scale"))
+        if plan.tpu:
+            y = frozen_matmul_tpu(x, of_all_layers("weight"), groups, of_all_layers("scale"), plan.owned)
+        else:
+            y = matmul("weight", x, of_all_layers("scale"))
         if f"{name}.lora_a" not in stacks:
             return y
         return y + plan.scale * matmul("lora_b", matmul("lora_a", x))

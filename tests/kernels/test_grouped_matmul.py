@@ -8,7 +8,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arabic_r1_jax.kernels.grouped_matmul import block_layout, grouped_matmul, grouped_matmul_reference, max_blocks
+from arabic_r1_jax.kernels.grouped_matmul import (
+    block_layout,
+    frozen_matmul_tpu,
+    grouped_matmul,
+    grouped_matmul_reference,
+    max_blocks,
+)
 
 ROWS, GROUPS, BLOCK, IN, OUT = 40, 5, 8, 6, 7
 SIZES = st.lists(st.integers(0, ROWS), min_size=GROUPS, max_size=GROUPS).map(
@@ -71,3 +77,26 @@ def test_a_scalar_group_is_the_group_of_every_block():
     x, w, _ = data()
     blocks = x.reshape(5, 8, IN)
     np.testing.assert_allclose(grouped_matmul(blocks, w, jnp.int32(3)), blocks @ w[3].T, atol=1e-6)
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    st.lists(st.integers(0, 3), min_size=4, max_size=4).map(sorted),
+    st.integers(0, 2),
+    st.sampled_from(["float8", "bfloat16"]),
+)
+def test_the_tpu_form_equals_the_plain_one_forward_and_backward(owners, layer, kind):
+    """4 blocks of layer `layer`'s 4 experts, in a stack of 3 layers; the kernel is interpreted."""
+    random = np.random.default_rng(0)
+    x, dy = (jnp.asarray(random.normal(size=(4, 8, n)), jnp.bfloat16) for n in (136, 130))
+    w, scale = random.normal(size=(12, 130, 136)), None
+    if kind == "float8":
+        w, scale = jnp.asarray(w, jnp.float8_e4m3fn), jnp.asarray(random.uniform(0.5, 2, (12, 2, 2)), jnp.float32)
+    else:
+        w = jnp.asarray(w, jnp.bfloat16)
+    group = jnp.asarray(owners, jnp.int32) + 4 * layer
+    found, back = jax.vjp(lambda x: frozen_matmul_tpu(x, w, group, scale, 4, interpret=True), x)
+    wanted, wanted_back = jax.vjp(lambda x: grouped_matmul(x, w, group, scale), x)
+    for ours, plain in ((found, wanted), (back(dy)[0], wanted_back(dy)[0])):
+        ours, plain = (np.asarray(a, np.float32) for a in (ours, plain))
+        np.testing.assert_allclose(ours, plain, atol=2**-7 * np.abs(plain).max())

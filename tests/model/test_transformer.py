@@ -7,6 +7,7 @@ import pytest
 from flax import nnx
 
 from arabic_r1_jax.infer.language_model import LanguageModel
+from arabic_r1_jax.model import attention
 from arabic_r1_jax.model.lora import LoraConfig
 from arabic_r1_jax.model.transformer import (
     abstract_state,
@@ -138,3 +139,13 @@ def test_no_gradient_of_a_frozen_weight_exists_when_adapters_train(tiny, random_
     assert bool(gradients) == expected, gradients
     if expected:
         assert {"moe.attn.o.weight", "moe.shared.up.weight", "experts.down.weight"} <= gradients
+
+
+def test_heads_in_groups_attend_as_all_at_once(tiny, random_model, monkeypatch):
+    lm, ids = random_model(tiny(num_attention_heads=6)), np.random.default_rng(0).integers(2, 61, (2, 70))
+    whole = np.asarray(lm(ids))
+    monkeypatch.setattr(attention, "SCORES_BYTES", 4 * 2 * 70 * 70)  # two heads at a time
+    jax.clear_caches()
+    text = str(jax.make_jaxpr(lambda s, i: nnx.merge(lm.graph, s)(i, dtype=jnp.float32, mesh=lm.mesh))(lm.state, ids))
+    assert "f32[2,6,64,64]" not in text  # the scores of all heads
+    np.testing.assert_allclose(np.asarray(random_model(tiny(num_attention_heads=6))(ids)), whole, atol=1e-5)
