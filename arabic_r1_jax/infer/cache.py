@@ -53,7 +53,7 @@ def prefill(model: Transformer, ids: Array, pad: Array, places: int, *, dtype, m
 
     def attend(attn: Attention, x: Array, layer: Array, cache: Cache) -> tuple[Array, Cache]:
         latents = attn.latents(x, cos, sin)
-        return attn.expanded(attn.queries(x, cos, sin), latents, segments), cache.write(layer, 0, latents)
+        return attn.expanded(x, latents, cos, sin, segments, mesh), cache.write(layer, 0, latents)
 
     cache = Cache.empty(model, ids.shape[0], places, dtype, mesh)
     x, cache, _ = model.run(model.tokens(ids, dtype, mesh), cache, attend, mesh=mesh)

@@ -7,7 +7,7 @@ them: the code below is written for one layer. Weights keep the released [out, i
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax import Array
+from jax import Array, lax
 
 from arabic_r1_jax.kernels.block_fp8 import widen
 from arabic_r1_jax.model.config import FP8_BLOCK, ModelConfig
@@ -48,6 +48,23 @@ class Linear(nnx.Module):
         if not hasattr(self, "lora_a"):
             return y
         return y + self.lora_scale * low_rank(x, self.lora_a[...], self.lora_b[...])
+
+    def outputs(self, i: Array, parts: int) -> "Linear":
+        """The i-th of `parts` equal parts of the outputs; i may be traced. Blocks of FP8 must lie within a part."""
+        return self._part(i, parts, {"weight": 0, "scale": 0, "lora_b": 0})
+
+    def inputs(self, i: Array, parts: int) -> "Linear":
+        """The i-th of `parts` equal parts of the inputs: the sum over all parts is the whole product."""
+        return self._part(i, parts, {"weight": 1, "scale": 1, "lora_a": 1})
+
+    def _part(self, i: Array, parts: int, axes: dict[str, int]) -> "Linear":
+        graph, state = nnx.split(self)
+        for name, axis in axes.items():
+            if name in state:
+                whole = state[name][...]
+                size = whole.shape[axis] // parts
+                state[name] = state[name].replace(lax.dynamic_slice_in_dim(whole, i * size, size, axis))
+        return nnx.merge(graph, state)
 
     def matrix(self, dtype) -> Array:
         """W [out, in] in `dtype`."""

@@ -63,7 +63,10 @@ class Router(nnx.Module):
 
 
 class Experts(nnx.Module):
-    """The routed experts of all layers, [L, E, out, in]: they stand beside the scanned blocks and are never sliced."""
+    """The routed experts of all layers, [L, E, out, in]: they stand beside the scanned blocks.
+
+    Their weights are never sliced by layer, which would copy them; their adapters are scanned like any other.
+    """
 
     def __init__(self, cfg: ModelConfig, lora: LoraConfig | None, dtype):
         rank, scale = (lora.rank_of("experts"), lora.scale) if lora else (0, 1.0)
@@ -74,11 +77,14 @@ class Experts(nnx.Module):
         self.up = Linear(lead, cfg.hidden_size, cfg.moe_intermediate_size, dtype, rank, scale)
         self.down = Linear(lead, cfg.moe_intermediate_size, cfg.hidden_size, dtype, rank, scale)
 
-    def stacks(self) -> dict[str, Array]:
-        """Every array by its dotted name: "gate.weight" [L, E, F, D], "gate.lora_a" [L, E, rank, D], and so on."""
+    def stacks(self) -> tuple[dict[str, Array], dict[str, Array]]:
+        """(frozen, adapters) by dotted name: "gate.weight" [L, E, F, D], "gate.lora_a" [L, E, rank, D], and so on."""
         linears = {"gate": self.gate, "up": self.up, "down": self.down}
-        parts = ("weight", "scale", "lora_a", "lora_b")
-        return {f"{n}.{p}": getattr(m, p)[...] for n, m in linears.items() for p in parts if hasattr(m, p)}
+
+        def of(parts: tuple[str, ...]) -> dict[str, Array]:
+            return {f"{n}.{p}": getattr(m, p)[...] for n, m in linears.items() for p in parts if hasattr(m, p)}
+
+        return of(("weight", "scale")), of(("lora_a", "lora_b"))
 
 
 class SharedExperts(MLP):

@@ -22,6 +22,7 @@ from arabic_r1_jax.model.config import ModelConfig
 from arabic_r1_jax.model.layers import MLP, RMSNorm, linear_dtype, zeros
 from arabic_r1_jax.model.lora import Adapter, Frozen, LoraConfig
 from arabic_r1_jax.model.moe import Experts, Router, SharedExperts
+from arabic_r1_jax.model.remat import EVERY_LAYER, Remat
 from arabic_r1_jax.model.rope import angles
 from arabic_r1_jax.parallel.dispatch import experts_ffn
 from arabic_r1_jax.parallel.mesh import constrain, sharding
@@ -94,6 +95,7 @@ class Transformer(nnx.Module):
         *,
         dtype,
         mesh: Mesh,
+        remat: Remat = EVERY_LAYER,
     ) -> tuple[Array, Array | None]:
         """The normed last residual stream [B, T, D] in `dtype` for ids i32 [B, T], and the experts chosen on the way.
 
@@ -106,9 +108,9 @@ class Transformer(nnx.Module):
         cos, sin = self.angles(segment_positions(segments) if positions is None else positions)
 
         def attend(attn: Attention, x: Array, layer: Array, state: None) -> tuple[Array, None]:
-            return attn.expanded(attn.queries(x, cos, sin), attn.latents(x, cos, sin), segments), state
+            return attn.expanded(x, attn.latents(x, cos, sin), cos, sin, segments, mesh), state
 
-        x, _, chosen = self.run(self.tokens(ids, dtype, mesh), None, attend, mesh=mesh)
+        x, _, chosen = self.run(self.tokens(ids, dtype, mesh), None, attend, mesh=mesh, remat=remat)
         return self.norm(x), chosen
 
     def tokens(self, ids: Array, dtype, mesh: Mesh) -> Array:
@@ -120,31 +122,37 @@ class Transformer(nnx.Module):
         """Rotary cosine and sine of positions i32 [B, T], each float32 [B, T, R/2]."""
         return angles(positions, self.config.qk_rope_head_dim, self.config.rope)
 
-    def run(self, x: Array, state: object, attend: Attend, *, mesh: Mesh) -> tuple[Array, object, Array | None]:
+    def run(
+        self, x: Array, state: object, attend: Attend, *, mesh: Mesh, remat: Remat = EVERY_LAYER
+    ) -> tuple[Array, object, Array | None]:
         """All layers over the residual stream x [B, T, D]; `state` goes through every call of `attend`.
 
         Returns x, `state`, and the experts chosen by the mixture-of-experts layers, i32 [L, B, T, K].
         """
-        stacks, scale = (self.experts.stacks(), self.experts.lora_scale) if hasattr(self, "experts") else ({}, 1.0)
-        done = 0
-        for block in (getattr(self, name) for name in ("dense", "moe") if hasattr(self, name)):
-            graph, stacked = nnx.split(block)
+        (stacks, adapters), scale = ({}, {}), 1.0
+        if hasattr(self, "experts"):
+            (stacks, adapters), scale = self.experts.stacks(), self.experts.lora_scale
+        done, chosen = 0, None
+        for name in ("dense", "moe"):
+            if not hasattr(self, name):
+                continue
+            graph, stacked = nnx.split(getattr(self, name))
 
-            def body(carry, layer_and_weights, graph=graph, first=done):
-                (x, state), (layer, weights) = carry, layer_and_weights
+            def body(carry, scanned, graph=graph, first=done):
+                (x, state), (layer, weights, adapters) = carry, scanned
                 # Each weight is gathered once per layer and pass, in its stored dtype, before anything widens it.
                 block = nnx.merge(graph, jax.tree.map(lambda w: constrain(w, (), mesh), weights))
                 y, state = attend(block.attn, block.input_norm(x), first + layer, state)
                 x = constrain(x + y, ACTIVATION, mesh)
                 y, ids = block.feed_forward(
-                    block.post_norm(x), lambda x, w, ids: experts_ffn(x, w, ids, stacks, scale, layer, mesh)
+                    block.post_norm(x), lambda x, w, ids: experts_ffn(x, w, ids, stacks | adapters, scale, layer, mesh)
                 )
                 return (constrain(x + y, ACTIVATION, mesh), state), ids
 
-            # A layer is recomputed in the backward pass: only the residual stream is kept per layer, no activations
-            # and no gathered weights. That is also the faster way on a CPU, where memory is what a step waits for.
-            (x, state), chosen = lax.scan(jax.checkpoint(body), (x, state), (jnp.arange(block.layers), stacked))
-            done += block.layers
+            layers = getattr(self, name).layers
+            scanned = (jnp.arange(layers), stacked, adapters if name == "moe" else {})
+            (x, state), chosen = remat.scan(body, (x, state), scanned, layers)
+            done += layers
         return x, state, chosen
 
     def vocabulary(self) -> Array:

@@ -6,7 +6,7 @@ weighted sum of each token's experts, split by batch again. Under `shard_map` ea
     1. gathers the tokens of its `expert` row of the mesh,
     2. lays the (token, expert) pairs of its own experts out in blocks, each block of one expert (a counting sort),
     3. runs fixed pieces of that layout in a loop as long as the pairs that it really has,
-    4. adds its results into the tokens' sums, which are reduced and scattered back.
+    4. adds its results into the tokens' sums, which change hands and are added where the tokens came from.
 
 Buffers have fixed sizes and the loop a dynamic length, so memory does not depend on the balance of the routing and
 compute follows the real rows. A loop of dynamic length has no derivative of its own: step 3 is one `custom_vjp` that
@@ -24,33 +24,34 @@ from jax.sharding import Mesh
 
 from arabic_r1_jax.kernels.grouped_matmul import block_layout, frozen_matmul_tpu, grouped_matmul, max_blocks
 from arabic_r1_jax.model.layers import gated
-from arabic_r1_jax.parallel.mesh import sharding
+from arabic_r1_jax.parallel.mesh import is_tpu, sharding
 
 BLOCK = 64  # rows of one expert that are multiplied together; smaller when experts have fewer rows than that
 STEP = 1024  # rows a loop step handles: large products, and little waste for an expert row that ends early
 STEP_TPU = 4096  # there the kernel's compute follows the real rows, and no weight is taken out of its stack
+GATHERED_BYTES = 2**27  # of tokens that a device gathers at once: 8,192 of DeepSeek-V3's
 STACK_AXES = ("layer", "expert", None, None)
 TOKEN_AXES = ("batch", None, None)
 
-Stacks = dict[str, Array]  # "gate.weight" [L, E, F, D], "gate.lora_a" [L, E, rank, D], "gate.lora_b" ..., "up", "down"
+Stacks = dict[str, Array]  # "gate.weight" [L, E, F, D], "gate.lora_a" [E, rank, D], "gate.lora_b" ..., "up", "down"
 
 
 def experts_ffn(x: Array, weights: Array, ids: Array, stacks: Stacks, scale: float, layer: Array, mesh: Mesh) -> Array:
     """Sum over k of weights[..., k] * expert ids[..., k] of x.
 
-    x [B, T, D]; weights f32 [B, T, K]; ids i32 [B, T, K], the K experts of a token distinct; stacks of all layers,
-    adapters among them (`scale` multiplies their products); layer i32 [], which of the stacks' layers. Returns
-    [B, T, D] in x's dtype, the same on any mesh: a batch that does not divide it is padded here with rows that choose
-    no expert, and experts that do not divide `expert` stay whole in memory while their work is still divided.
+    x [B, T, D]; weights f32 [B, T, K]; ids i32 [B, T, K], the K experts of a token distinct; stacks, adapters among
+    them (`scale` multiplies their products): of all layers [L, E, ...], of which i32 [] `layer` is run, or of that
+    layer alone [E, ...]. Returns [B, T, D] in x's dtype, the same on any mesh: a batch that does not divide it is
+    padded here with rows that choose no expert, and experts that do not divide `expert` stay whole in memory while
+    their work is still divided.
     """
-    batch, experts = x.shape[0], stacks["gate.weight"].shape[1]
+    batch, experts = x.shape[0], stacks["gate.weight"].shape[-3]
     pad = [(0, -batch % mesh.size), (0, 0), (0, 0)]
     x, weights = jnp.pad(x, pad), jnp.pad(weights.astype(x.dtype), pad)
     ids = jnp.pad(ids, pad, constant_values=experts)
     token_spec = sharding(TOKEN_AXES, x.shape, mesh).spec
-    stack_specs = {name: sharding(STACK_AXES, stack.shape, mesh).spec for name, stack in stacks.items()}
-    tpu = mesh.devices.flat[0].platform == "tpu"
-    run = functools.partial(_on_one_device, experts=experts, owners=mesh.shape["expert"], scale=scale, tpu=tpu)
+    stack_specs = {name: sharding(STACK_AXES[-stack.ndim :], stack.shape, mesh).spec for name, stack in stacks.items()}
+    run = functools.partial(_on_one_device, experts=experts, owners=mesh.shape["expert"], scale=scale, tpu=is_tpu(mesh))
     y = jax.shard_map(
         run,
         mesh=mesh,
@@ -62,23 +63,58 @@ def experts_ffn(x: Array, weights: Array, ids: Array, stacks: Stacks, scale: flo
 
 
 def _on_one_device(x: Array, weights: Array, ids: Array, stacks: Stacks, layer: Array, *, experts, owners, scale, tpu):
-    shape, k = x.shape, ids.shape[-1]
-    x, weights, ids = (_gather(a.reshape(-1, a.shape[-1])) for a in (x, weights, ids))
+    """This device's tokens through everybody's experts, in equal chunks where all at once would take much memory."""
+    shape, tokens = x.shape, x.shape[0] * x.shape[1]
+    chunks = -(-owners * x.size * x.dtype.itemsize // GATHERED_BYTES)
+    size = -(-tokens // chunks)
+    fill = dict(constant_values=experts)  # no expert's
+
+    def part(a: Array, **fill) -> Array:
+        return jnp.pad(a.reshape(tokens, -1), [(0, chunks * size - tokens), (0, 0)], **fill).reshape(chunks, size, -1)
+
+    def run(x: Array, weights: Array, ids: Array) -> Array:
+        return _on_gathered(x, weights, ids, stacks, layer, experts=experts, owners=owners, scale=scale, tpu=tpu)
+
+    parts = part(x), part(weights), part(ids, **fill)
+    if chunks == 1:
+        return run(*(a[0] for a in parts)).reshape(shape)
+    # A chunk's gathered tokens are gathered again for the gradient, not kept.
+    y = lax.map(lambda chunk: jax.checkpoint(run)(*chunk), parts)
+    return y.reshape(chunks * size, -1)[:tokens].reshape(shape)
+
+
+def _on_gathered(x: Array, weights: Array, ids: Array, stacks: Stacks, layer: Array, *, experts, owners, scale, tpu):
+    """Tokens x [n, D], weights and ids [n, K] of each device -> this device's n sums over all experts."""
+    x, weights, ids = _gather(x), _gather(weights), lax.all_gather(ids, "expert", tiled=True)
     owned = -(-experts // owners)
     first = lax.axis_index("expert") * owned
-    held = stacks["gate.weight"].shape[1]
-    rows = x.shape[0] * min(k, owned)
-    plan = _Plan.fit(rows, owned, scale, tpu)
+    held = stacks["gate.weight"].shape[-3]
+    plan = _Plan.fit(x.shape[0] * min(ids.shape[-1], owned), owned, scale, tpu)
     slots = _slots(jnp.where(ids < experts, ids - first, owned), plan)
     # The stacks hold only this device's experts, or, when they could not be divided, all of them.
-    origin = layer * held + jnp.where(held == experts, first, 0)
-    groups = jnp.minimum(origin + slots.owner, (layer + 1) * held - 1)
-    y = _run(plan, x, weights, slots.pair, groups, slots.steps, stacks)
-    return lax.psum_scatter(y, "expert", tiled=True).reshape(shape)
+    mine = jnp.minimum(slots.owner + jnp.where(held == experts, first, 0), held - 1)
+    return _scatter(_run(plan, x, weights, slots.pair, mine, layer, slots.steps, stacks))
 
 
+@jax.custom_vjp
 def _gather(x: Array) -> Array:
+    """x [n, ...] of every device of the `expert` axis, one after another [N * n, ...]."""
     return lax.all_gather(x, "expert", tiled=True)
+
+
+@jax.custom_vjp
+def _scatter(y: Array) -> Array:
+    """Parts [N * n, ...] of everybody's sums -> this device's own n sums.
+
+    Parts change hands as they are and are added here, in float32 and always in one order. `psum_scatter` would add in
+    y's dtype, and on a v5p slice it compiles to an all-reduce, with N times the buffer and twice the traffic.
+    """
+    parts = lax.all_to_all(y.reshape(lax.axis_size("expert"), -1, *y.shape[1:]), "expert", 0, 0)
+    return parts.astype(jnp.float32).sum(axis=0).astype(y.dtype)
+
+
+_gather.defvjp(lambda x: (_gather(x), None), lambda _, dy: (_scatter(dy),))
+_scatter.defvjp(lambda y: (_scatter(y), None), lambda _, dy: (_gather(dy),))
 
 
 class _Plan(NamedTuple):
@@ -124,31 +160,36 @@ def _slots(local: Array, plan: _Plan) -> _Slots:
     return _Slots(pair, jnp.minimum(owner, plan.owned - 1), -(-used // plan.step))
 
 
-def _piece(plan: _Plan, pair: Array, groups: Array, k: int, i: Array) -> tuple[Array, Array, Array]:
-    """Loop step i: its rows' pairs and tokens [rows], its blocks' groups [step]; one group alone is a scalar."""
+def _piece(plan: _Plan, pair: Array, owner: Array, k: int, i: Array) -> tuple[Array, Array, Array]:
+    """Loop step i: its rows' pairs and tokens [rows], its blocks' experts [step]; one expert alone is a scalar."""
     pair = lax.dynamic_slice_in_dim(pair, i * plan.step * plan.block, plan.step * plan.block)
-    groups = groups[0] if plan.owned == 1 else lax.dynamic_slice_in_dim(groups, i * plan.step, plan.step)
-    return pair, pair // k, groups
+    owner = owner[0] if plan.owned == 1 else lax.dynamic_slice_in_dim(owner, i * plan.step, plan.step)
+    return pair, pair // k, owner
 
 
-def _ffn(plan: _Plan, rows: Array, weights: Array, groups: Array, stacks: Stacks) -> Array:
-    """weights [rows] * expert(rows [rows, D]) for blocks of rows; the expert is a gated network with adapters."""
+def _ffn(
+    plan: _Plan, rows: Array, weights: Array, owner: Array, layer: Array, frozen: Stacks, trained: Stacks
+) -> Array:
+    """weights [rows] * expert(rows [rows, D]) for blocks of rows; the expert is a gated network with adapters.
+
+    No gradient is asked of the stacks in `frozen`.
+    """
+    stacks = frozen | trained
+
+    def matmul(name: str, x: Array, scale: str | None = None) -> Array:
+        """Rows times their experts' matrices, whether of all layers or of this layer alone."""
+        w = stacks[name]
+        group = owner + layer * w.shape[1] if w.ndim == 4 else owner
+        w, scale = (None if a is None else a.reshape(-1, *a.shape[-2:]) for a in (w, stacks.get(scale)))
+        if plan.tpu and name in frozen and name.endswith("weight"):
+            return frozen_matmul_tpu(x, w, group, scale, plan.owned)
+        return grouped_matmul(x, w, group, scale)
 
     def linear(name: str, x: Array) -> Array:
-        def of_all_layers(part: str) -> Array | None:
-            stack = stacks.get(f"{name}.{part}")
-            return None if stack is None else stack.reshape(-1, *stack.shape[2:])
-
-        def matmul(part: str, x: Array, scale: Array | None = None) -> Array:
-            return grouped_matmul(x, of_all_layers(part), groups, scale)
-
-        if plan.tpu:
-            y = frozen_matmul_tpu(x, of_all_layers("weight"), groups, of_all_layers("scale"), plan.owned)
-        else:
-            y = matmul("weight", x, of_all_layers("scale"))
+        y = matmul(f"{name}.weight", x, f"{name}.scale")
         if f"{name}.lora_a" not in stacks:
             return y
-        return y + plan.scale * matmul("lora_b", matmul("lora_a", x))
+        return y + plan.scale * matmul(f"{name}.lora_b", matmul(f"{name}.lora_a", x))
 
     x = rows.reshape(plan.step, plan.block, -1)
     h = gated(linear("gate", x), linear("up", x))
@@ -157,15 +198,16 @@ def _ffn(plan: _Plan, rows: Array, weights: Array, groups: Array, stacks: Stacks
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _run(plan: _Plan, x: Array, weights: Array, pair: Array, groups: Array, steps: Array, stacks: Stacks) -> Array:
+def _run(
+    plan: _Plan, x: Array, weights: Array, pair: Array, owner: Array, layer: Array, steps: Array, stacks: Stacks
+) -> Array:
     """This device's part of every token's sum: x [N, D], weights [N, K] -> [N, D]."""
     k = weights.shape[-1]
 
     def body(i: Array, y: Array) -> Array:
-        index, token, group = _piece(plan, pair, groups, k, i)
-        return y.at[token].add(
-            _ffn(plan, _take(x, token), _take(weights.reshape(-1), index), group, stacks), mode="drop"
-        )
+        index, token, expert = _piece(plan, pair, owner, k, i)
+        rows = _ffn(plan, _take(x, token), _take(weights.reshape(-1), index), expert, layer, stacks, {})
+        return y.at[token].add(rows, mode="drop")
 
     return lax.fori_loop(0, steps, body, jnp.zeros_like(x))
 
@@ -174,22 +216,22 @@ def _take(values: Array, index: Array) -> Array:
     return values.at[index].get(mode="fill", fill_value=0)
 
 
-def _run_forward(plan, x, weights, pair, groups, steps, stacks):
+def _run_forward(plan, x, weights, pair, owner, layer, steps, stacks):
     trained = {name: stack.value for name, stack in stacks.items() if stack.perturbed}
     frozen = {name: stack.value for name, stack in stacks.items() if not stack.perturbed}
-    values = tuple(a.value for a in (x, weights, pair, groups, steps))
+    values = tuple(a.value for a in (x, weights, pair, owner, layer, steps))
     return _run(plan, *values, trained | frozen), (*values, trained, frozen)
 
 
 def _run_backward(plan, saved, dy):
-    x, weights, pair, groups, steps, trained, frozen = saved
+    x, weights, pair, owner, layer, steps, trained, frozen = saved
     dy = jnp.zeros_like(x) if isinstance(dy, SymbolicZero) else dy
     flat, k = weights.reshape(-1), weights.shape[-1]
 
     def body(i, grads):
-        index, token, group = _piece(plan, pair, groups, k, i)
+        index, token, expert = _piece(plan, pair, owner, k, i)
         _, vjp = jax.vjp(
-            lambda rows, weight, part: _ffn(plan, rows, weight, group, part | frozen),
+            lambda rows, weight, part: _ffn(plan, rows, weight, expert, layer, frozen, part),
             _take(x, token),
             _take(flat, index),
             trained,
@@ -201,7 +243,7 @@ def _run_backward(plan, saved, dy):
 
     start = (jnp.zeros_like(x), jnp.zeros_like(flat), jax.tree.map(jnp.zeros_like, trained))
     dx, dw, dt = lax.fori_loop(0, steps, body, start)
-    return dx, dw.reshape(weights.shape), None, None, None, dt | dict.fromkeys(frozen)
+    return dx, dw.reshape(weights.shape), None, None, None, None, dt | dict.fromkeys(frozen)
 
 
 _run.defvjp(_run_forward, _run_backward, symbolic_zeros=True)

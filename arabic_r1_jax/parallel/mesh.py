@@ -50,6 +50,11 @@ def make_mesh(data: int = 1, expert: int | None = None, devices: Sequence[jax.De
     return Mesh(grid, ("data", "expert"), axis_types=(AxisType.Auto, AxisType.Auto))
 
 
+def is_tpu(mesh: Mesh) -> bool:
+    """Whether a program for this mesh may use the TPU kernels; the mesh may be of a machine that is not here."""
+    return mesh.devices.flat[0].platform == "tpu"
+
+
 def sharding(axes: Sequence[str | None], shape: Sequence[int], mesh: Mesh) -> NamedSharding:
     """Where an array of `shape` with these logical axes lies; None is a dimension that is never split.
 

@@ -19,6 +19,7 @@ from jax.sharding import Mesh
 
 from arabic_r1_jax.model.config import ModelConfig
 from arabic_r1_jax.model.lora import LoraConfig
+from arabic_r1_jax.model.remat import EVERY_LAYER, Remat
 from arabic_r1_jax.model.transformer import Transformer, abstract_state, split, unflat
 from arabic_r1_jax.parallel.mesh import sharding
 from arabic_r1_jax.train.losses import KINDS, Sums, cross_entropy
@@ -43,17 +44,21 @@ class Adapted(NamedTuple):
     frozen: nnx.State
     mesh: Mesh
     dtype: jnp.dtype
+    remat: Remat
 
     @classmethod
-    def of(cls, cfg: ModelConfig, lora: LoraConfig, mesh: Mesh, dtype: jnp.dtype) -> "Adapted":
-        """`dtype` is that of the frozen weights and of the computation."""
+    def of(
+        cls, cfg: ModelConfig, lora: LoraConfig, mesh: Mesh, dtype: jnp.dtype, remat: Remat = EVERY_LAYER
+    ) -> "Adapted":
+        """`dtype` is that of the frozen weights and of the computation; `remat`, what the backward pass keeps."""
         graph, state = abstract_state(cfg, lora, mesh, dtype)
-        return cls(graph, *split(state), mesh, dtype)
+        return cls(graph, *split(state), mesh, dtype, remat)
 
     def hidden(self, adapter: Arrays, frozen: Arrays, batch: Mapping[str, Array]) -> tuple[Array, Transformer]:
         """The normed last residual stream [B, T, D] of the batch's tokens, and the model that made it."""
         net = nnx.merge(self.graph, unflat(self.adapter, adapter), unflat(self.frozen, frozen))
-        h, _ = net.hidden(batch["tokens"], batch["segment_ids"], batch["positions"], dtype=self.dtype, mesh=self.mesh)
+        rows = (batch[name] for name in ("tokens", "segment_ids", "positions"))
+        h, _ = net.hidden(*rows, dtype=self.dtype, mesh=self.mesh, remat=self.remat)
         return h, net
 
     def logits(self, adapter: Arrays, frozen: Arrays, batch: Mapping[str, Array]) -> Array:

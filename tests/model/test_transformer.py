@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from arabic_r1_jax.infer.language_model import LanguageModel
-from arabic_r1_jax.model import attention
+from arabic_r1_jax.kernels import attention
 from arabic_r1_jax.model.lora import LoraConfig
 from arabic_r1_jax.model.transformer import (
     abstract_state,
