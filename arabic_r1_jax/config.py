@@ -71,6 +71,10 @@ class TrainSection:
     clip: float = option(1.0, "largest global norm of the gradient", above=0, high=1_000_000)
     seed: int = option(0, "of the adapter's start and the order of the data", low=0, high=2**31 - 1)
     dtype: str = option("bfloat16", "dtype of the computation", choices=("bfloat16", "float32"))
+    remat_period: int = option(
+        1, "layers between kept residual streams; more frees memory, costs time", low=1, high=1000
+    )
+    residuals: str = option("device", "memory where kept residual streams wait", choices=("device", "host"))
     save_every: int = option(100, "steps between checkpoints", low=1, high=10_000_000)
     phase_weights: PhaseWeights = section(PhaseWeights)
 

@@ -6,7 +6,7 @@ Callers widen what they multiply next, a matrix or the taken experts' matrices, 
 """
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from arabic_r1_jax.model.config import FP8_BLOCK
 
@@ -17,3 +17,14 @@ def widen(w: Array, scale: Array, dtype) -> Array:
         scale = jnp.repeat(scale, FP8_BLOCK, axis)
     whole = scale[..., : w.shape[-2], : w.shape[-1]]
     return (w.astype(jnp.float32) * whole).astype(dtype)
+
+
+def take(w: Array, index: Array) -> Array:
+    """w[index], of a stack w [G, out, in] of any dtype; an index past its end takes the last.
+
+    FP8 codes are taken as bytes: XLA:CPU has no gather of float8 and would widen the whole stack to float16 first.
+    """
+    if w.dtype.itemsize > 1:
+        return w.at[index].get(mode="clip")
+    codes = lax.bitcast_convert_type(w, jnp.uint8).at[index].get(mode="clip")
+    return lax.bitcast_convert_type(codes, w.dtype)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from arabic_r1_jax.kernels.block_fp8 import widen
+from arabic_r1_jax.kernels.block_fp8 import take, widen
 from arabic_r1_jax.kernels.gmm_tpu import gmm
 
 
@@ -38,8 +38,8 @@ def grouped_matmul(x: Array, w: Array, group: Array, scale: Array | None = None)
     A scalar `group` is the group of every block. Each block's weight is taken from w, then cast to x's dtype; with
     `scale` [G, ...], w is block FP8 (`kernels.block_fp8`) and only what was taken is widened.
     """
-    taken = w.at[group].get(mode="clip")
-    taken = taken.astype(x.dtype) if scale is None else widen(taken, scale.at[group].get(mode="clip"), x.dtype)
+    taken = take(w, group)
+    taken = taken.astype(x.dtype) if scale is None else widen(taken, take(scale, group), x.dtype)
     return x @ taken.T if group.ndim == 0 else jnp.einsum("nbi,noi->nbo", x, taken)
 
 

@@ -62,10 +62,15 @@ def experts_ffn(x: Array, weights: Array, ids: Array, stacks: Stacks, scale: flo
     return y[:batch]
 
 
+def chunk_count(held: int, owners: int) -> int:
+    """In how many chunks go the tokens of devices that hold `held` bytes of them each, `owners` to an `expert` row."""
+    return -(-owners * held // GATHERED_BYTES)
+
+
 def _on_one_device(x: Array, weights: Array, ids: Array, stacks: Stacks, layer: Array, *, experts, owners, scale, tpu):
     """This device's tokens through everybody's experts, in equal chunks where all at once would take much memory."""
     shape, tokens = x.shape, x.shape[0] * x.shape[1]
-    chunks = -(-owners * x.size * x.dtype.itemsize // GATHERED_BYTES)
+    chunks = chunk_count(x.size * x.dtype.itemsize, owners)
     size = -(-tokens // chunks)
     fill = dict(constant_values=experts)  # no expert's
 

@@ -14,6 +14,7 @@ import json
 import math
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -22,61 +23,81 @@ from flax import nnx
 from jax.sharding import Mesh
 
 from arabic_r1_jax import artifacts
-from arabic_r1_jax.checkpoint import weight_map
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.infer.cache import Cache, decode
 from arabic_r1_jax.infer.language_model import resident
 from arabic_r1_jax.model.config import ModelConfig
 from arabic_r1_jax.model.lora import LoraConfig
+from arabic_r1_jax.model.remat import EVERY_LAYER, Remat
 from arabic_r1_jax.model.transformer import abstract_state, flat
 from arabic_r1_jax.parallel.collectives import collective_bytes
 from arabic_r1_jax.parallel.mesh import sharding
+from arabic_r1_jax.parallel.roofline import GIB, estimate
 from arabic_r1_jax.parallel.topology import SLICES, Topology, parse
 from arabic_r1_jax.train.losses import KINDS
 from arabic_r1_jax.train.optimizer import make_optimizer
 from arabic_r1_jax.train.step import BATCH_AXES, Adapted, TrainState, make_step, shardings
 
-GIB = 2**30
-CORPUS_TOKENS = 372e6  # the paper's mixture, arXiv 2604.06421
 TILE = 128  # rows of a TPU's matrix unit: a sequence is a multiple of it
 _QUICK = {"exec_time_optimization_effort": -1.0}  # a third of the compile time, and memory within 1%
 _NEAR = 0.03  # a verdict this near the limit is confirmed at full effort
 
 
+# Cheapest in time first: `plan` takes the first that fits.
+REMATS = (Remat(), Remat(2), Remat(2, "host"))
+
+
+_COMPILED = ("infer", "kernels", "model", "parallel", "train")  # the packages that a report follows from
+
+
 def plan(
-    cfg: ModelConfig, lora: LoraConfig, topology: Topology, *, seq: int, step: str = "train", price: float | None = None
+    cfg: ModelConfig,
+    lora: LoraConfig,
+    topology: Topology,
+    *,
+    seq: int,
+    step: str = "train",
+    price: float | None = None,
+    remat: Remat | None = None,
+    watch: Callable[[str], None] | None = None,
 ) -> dict:
     """Compile one step for `topology`, a sequence of `seq` tokens a device, and report on it.
 
     step: "train" (LoRA, forward and backward) or "decode" (one token of every sequence). price: of a chip-hour.
+    remat: what a backward pass keeps; None tries `REMATS` until one fits. watch is told what is being compiled.
     Raises `UserError` for a sequence that is no multiple of `TILE` or longer than the model's positions.
     """
     if seq < TILE or seq % TILE or seq > cfg.max_position_embeddings:
         raise UserError(
             f"seq is {seq}; it must be a multiple of {TILE} up to the model's {cfg.max_position_embeddings:,} positions"
         )
-    key = _key(cfg, lora, topology, seq, step)
-    measured = _recall(key)
-    if measured is None:
-        measured = _measure(cfg, lora, topology, seq, step)
-        _remember(key, measured)
-    return _report(cfg, lora, topology, seq, step, price, measured)
+    choices = REMATS if remat is None and step == "train" else (remat or EVERY_LAYER,)
+    for choice in dict.fromkeys(c._replace(period=c.period_of(cfg.num_moe_layers)) for c in choices):
+        measured = _measured(cfg, lora, topology, seq, step, choice, watch)
+        report = _report(cfg, lora, topology, seq, step, price, choice, measured)
+        if report["fits"] or measured["temporaries_gib"] is None:
+            break
+    return report
 
 
-def search(
-    cfg: ModelConfig, lora: LoraConfig, *, seq: int, step: str = "train", price: float | None = None
-) -> list[dict]:
-    """The smallest slice of each generation that fits; arguments alone rule most out before any is compiled."""
+def search(cfg: ModelConfig, lora: LoraConfig, *, seq: int, step: str = "train", **asked) -> list[dict]:
+    """The smallest slice of each generation that fits; arguments as `plan`.
+
+    Few are compiled: a slice is passed over when its arguments alone are too much, or with four fifths of the
+    temporaries of a smaller slice of its kind, for those hardly depend on the number of devices.
+    """
     found = []
     for kind, shapes in SLICES.items():
-        for shape in shapes:
-            topology = parse(f"{kind}:{shape}")
-            if arguments_gib(cfg, lora, topology, step, seq) > topology.accelerator.memory_gib:
+        temporaries = 0.0
+        for topology in (parse(f"{kind}:{shape}") for shape in shapes):
+            limit = topology.accelerator.memory_gib
+            if temporaries and arguments_gib(cfg, lora, topology, step, seq) + 0.8 * temporaries > limit:
                 continue
-            report = plan(cfg, lora, topology, seq=seq, step=step, price=price)
+            report = plan(cfg, lora, topology, seq=seq, step=step, **asked)
             if report["fits"]:
                 found.append(report)
                 break
+            temporaries = report["temporaries_gib"] or 0.0
     return found
 
 
@@ -96,9 +117,9 @@ def mesh_of(topology: Topology, experts: int) -> Mesh:
     return topologies.make_mesh(described, (count // expert, expert), ("data", "expert"))
 
 
-def _train_step(cfg: ModelConfig, lora: LoraConfig, mesh: Mesh, seq: int):
+def _train_step(cfg: ModelConfig, lora: LoraConfig, mesh: Mesh, seq: int, remat: Remat = EVERY_LAYER):
     """(the jitted step that `train` runs, its arguments as shapes)."""
-    model = Adapted.of(cfg, lora, mesh, jnp.bfloat16)
+    model = Adapted.of(cfg, lora, mesh, jnp.bfloat16, remat)
     optimizer, _ = make_optimizer(1000, 1e-4, 100, 0.0, 1.0)
     adapter = flat(model.adapter)
     state = jax.eval_shape(lambda a: TrainState(jnp.zeros((), jnp.int32), a, optimizer.init(a)), adapter)
@@ -110,7 +131,7 @@ def _train_step(cfg: ModelConfig, lora: LoraConfig, mesh: Mesh, seq: int):
     return step, (state, flat(model.frozen), batch)
 
 
-def _decode_step(cfg: ModelConfig, lora: LoraConfig, mesh: Mesh, seq: int):
+def _decode_step(cfg: ModelConfig, lora: LoraConfig, mesh: Mesh, seq: int, _: Remat = EVERY_LAYER):
     """(one decoding step of a sequence a device, its arguments as shapes); the cache of `seq` places is donated."""
     graph, state = abstract_state(cfg, lora, mesh, jnp.bfloat16)
     rows = mesh.size
@@ -151,15 +172,31 @@ def _held_gib(arguments: object) -> float:
     return sum(math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize for leaf in leaves) / GIB
 
 
-def _measure(cfg: ModelConfig, lora: LoraConfig, topology: Topology, seq: int, step: str) -> dict:
-    """Compile, and read off memory and collectives; GiB per device."""
-    program, arguments = STEPS[step](cfg, lora, mesh_of(topology, cfg.n_routed_experts), seq)
-    lowered, held = program.lower(*arguments), _held_gib(arguments)
-    measured = _compile(lowered, held, _QUICK)
-    limit = topology.accelerator.memory_gib
-    if not topology.is_gpu and abs(measured["hbm_gib_per_device"] / limit - 1) < _NEAR:
-        measured = _compile(lowered, held, {})
-    return measured
+def _measured(cfg, lora, topology, seq, step, remat, watch) -> dict:
+    """Memory and collectives in GiB per device, compiled or as compiled before; arguments alone if they are too much.
+
+    Near the limit the compiler is asked again, to do its best.
+    """
+    mesh, limit = mesh_of(topology, cfg.n_routed_experts), topology.accelerator.memory_gib
+    program, arguments = STEPS[step](cfg, lora, mesh, seq, remat)
+    held = _held_gib(arguments)
+    if held > limit:
+        return {"arguments_gib": held, "temporaries_gib": None, "hbm_gib_per_device": held}
+
+    def compiled(options: dict) -> dict:
+        key = _key(cfg, lora, topology.compiled_as, seq, step, remat, options)
+        measured = _recall(key)
+        if measured is None:
+            if watch:
+                kept = "" if step == "decode" else f", remat period {remat.period}, residuals on the {remat.residuals}"
+                watch(topology.name + kept)
+            measured = _compile(program.lower(*arguments), held, options)
+            _remember(key, measured)
+        return measured
+
+    measured = compiled(_QUICK)
+    near = abs(measured["hbm_gib_per_device"] / limit - 1) < _NEAR
+    return compiled({}) if near and not topology.is_gpu else measured
 
 
 def _compile(lowered: jax.stages.Lowered, held: float, options: dict) -> dict:
@@ -172,7 +209,7 @@ def _compile(lowered: jax.stages.Lowered, held: float, options: dict) -> dict:
             raise
         gib = float(next(filter(None, needed.groups()))) if needed else math.inf
         parts = {"arguments_gib": held, "temporaries_gib": max(gib - held, 0.0)}
-        return {**parts, "hbm_gib_per_device": gib, "compiled": False}
+        return {**parts, "hbm_gib_per_device": gib}
     memory = compiled.memory_analysis()
     parts = {
         "arguments_gib": memory.argument_size_in_bytes / GIB,
@@ -183,94 +220,63 @@ def _compile(lowered: jax.stages.Lowered, held: float, options: dict) -> dict:
     }
     total = parts["arguments_gib"] + parts["temporaries_gib"] + parts["output_gib"] - parts["alias_gib"]
     collectives = {kind: size / GIB for kind, size in collective_bytes(compiled.as_text()).items()}
-    return {**parts, "hbm_gib_per_device": total, "collectives_gib": collectives, "compiled": True}
-
-
-def step_flops(cfg: ModelConfig, lora: LoraConfig, seq: int, step: str) -> float:
-    """Floating-point operations of one sequence in one step, from the model's shape.
-
-    Training multiplies every frozen matrix three times (forward, again in the backward pass, gradient of its input),
-    an adapter four times, and attention's scores and values four times over the causal half. Decoding does each once,
-    attention over the latent cache of `seq` places.
-    """
-    frozen = adapters = 0.0
-    for entry in weight_map.entries(cfg).values():
-        if len(entry.part) != 2 or entry.name == "embed.weight" or entry.name.endswith(".scale"):
-            continue
-        layers = entry.stack[0] if entry.stack else 1
-        used = cfg.num_experts_per_tok if entry.lora == "experts" else 1
-        frozen += layers * used * math.prod(entry.part)
-        adapters += layers * used * lora.rank_of(entry.lora) * sum(entry.part) if entry.lora else 0
-    if cfg.tie_word_embeddings:
-        frozen += cfg.vocab_size * cfg.hidden_size
-    heads = cfg.num_hidden_layers * cfg.num_attention_heads
-    if step == "decode":
-        attention = heads * seq * (2 * cfg.kv_lora_rank + cfg.qk_rope_head_dim)
-        return 2 * (frozen + adapters + attention)
-    attention = heads * seq / 2 * (cfg.qk_head_dim + cfg.v_head_dim)
-    return 2 * seq * (3 * frozen + 4 * adapters + 4 * attention)
+    return {**parts, "hbm_gib_per_device": total, "collectives_gib": collectives}
 
 
 def _report(
-    cfg: ModelConfig, lora: LoraConfig, topology: Topology, seq: int, step: str, price: float | None, measured: dict
+    cfg: ModelConfig,
+    lora: LoraConfig,
+    topology: Topology,
+    seq: int,
+    step: str,
+    price: float | None,
+    remat: Remat,
+    measured: dict,
 ) -> dict:
     """Everything that is said of one plan."""
-    accelerator, devices = topology.accelerator, topology.devices
-    limit = accelerator.memory_gib
-    flops = step_flops(cfg, lora, seq, step)
-    arguments = measured["arguments_gib"]
-    passes = 3 if step == "train" else 1
-    seconds = {
-        "compute": flops / (accelerator.tflops * 1e12),
-        "memory": passes * arguments * GIB / (accelerator.memory_gbps * 1e9),
-        "network": sum(measured.get("collectives_gib", {}).values()) * GIB / (accelerator.network_gbps * 1e9),
-    }
-    bound = max(seconds, key=seconds.__getitem__)
-    tokens = devices * (seq if step == "train" else 1) / seconds[bound]
-    hours = CORPUS_TOKENS / tokens / 3600
-    fits = bool(measured["compiled"] and measured["hbm_gib_per_device"] <= limit)
+    limit = topology.accelerator.memory_gib
     report = {
-        "fits": fits,
+        "fits": measured["hbm_gib_per_device"] <= limit,
         "topology": topology.name,
         "step": step,
         "seq": seq,
-        "devices": devices,
+        "devices": topology.devices,
         "chips": topology.chips,
         "hbm_limit_gib": limit,
         **measured,
-        "flops_per_sequence": flops,
-        "seconds": seconds,
-        "bound_by": bound,
-        "tokens_per_second": tokens,
+        **estimate(cfg, lora, topology, seq, step, remat, measured),
         "estimated": topology.is_gpu,
     }
     if step == "train":
-        report |= {"hours": hours, "cost": None if price is None else hours * price * topology.chips}
-    if not fits:
-        report["advice"] = _advice(measured, limit)
+        report |= {"remat_period": remat.period_of(cfg.num_moe_layers), "residuals": remat.residuals}
+        report["cost"] = None if price is None else report["hours"] * price * topology.chips
+    if not report["fits"]:
+        report["knobs_gib"] = _knobs(cfg, seq, step, remat, measured)
     return report
 
 
-def _advice(measured: dict, limit: float) -> str:
-    """Which knob frees most."""
-    arguments, temporaries = measured["arguments_gib"], measured["temporaries_gib"]
-    if arguments > limit:
-        return "the weights alone are too much: take a larger slice, twice the devices hold half of them each"
-    over = measured["hbm_gib_per_device"] - limit
-    if over < temporaries / 2:
-        return f"{over:.1f} GiB too much: half the sequence frees up to {temporaries / 2:.1f} GiB, or a larger slice"
-    return f"{over:.1f} GiB too much: a larger slice frees up to {arguments / 2:.1f} GiB of arguments"
+def _knobs(cfg: ModelConfig, seq: int, step: str, remat: Remat, measured: dict) -> dict[str, float]:
+    """About how much each change would free on a device, most first."""
+    temporaries = measured["temporaries_gib"]
+    found = {"a slice of twice the devices": measured["arguments_gib"] / 2}
+    if temporaries is not None:
+        found["half the sequence"] = temporaries / 2
+        if step == "train" and not remat.offload:
+            streams = cfg.num_moe_layers / remat.period_of(cfg.num_moe_layers)
+            found["residuals in the host's memory"] = streams * seq * cfg.hidden_size * 2 / GIB
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
-def _key(cfg: ModelConfig, lora: LoraConfig, topology: Topology, seq: int, step: str) -> str:
+def _key(*asked: object) -> str:
     """A hash of everything that a report follows from: the question, the code and the compiler."""
     import importlib.metadata
 
     package = Path(__file__).resolve().parents[1]
-    code = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(package.rglob("*.py")))).hexdigest()
-    versions = [importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax")]
-    asked = [dataclasses.asdict(cfg), dataclasses.asdict(lora), topology.name, seq, step, code, versions]
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    files = sorted(path for part in _COMPILED for path in (package / part).rglob("*.py"))
+    code = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    versions = [importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax", "libtpu")]
+    question = [dataclasses.asdict(item) if dataclasses.is_dataclass(item) else item for item in asked]
+    return hashlib.sha256(json.dumps([question, code, versions], sort_keys=True).encode()).hexdigest()
 
 
 def _kept(key: str) -> Path:

@@ -25,6 +25,17 @@ class Accelerator:
     devices_per_chip: int = 1
 
 
+# What libtpu would ask a real TPU machine, for the environment of a process that only compiles, before it imports jax.
+OFFLINE = {
+    "JAX_PLATFORMS": "cpu",
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "TPU_WORKER_ID": "0",
+    "TPU_ACCELERATOR_TYPE": "v5p-8",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+    "TPU_MIN_LOG_LEVEL": "3",
+    "TPU_STDERR_LOG_LEVEL": "3",
+}
 TPUS = {
     "v5e": Accelerator(15.75, 197, 819, 200),
     "v5p": Accelerator(95.74, 459, 2765, 600),

@@ -38,6 +38,7 @@ from arabic_r1_jax.data.pipeline import batches
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.infer.language_model import LanguageModel
 from arabic_r1_jax.model.lora import LoraConfig
+from arabic_r1_jax.model.remat import Remat
 from arabic_r1_jax.model.transformer import flat, init_adapter
 from arabic_r1_jax.parallel.mesh import make_mesh
 from arabic_r1_jax.train.checkpoints import Checkpoints
@@ -168,7 +169,8 @@ def prepare(cfg: RunConfig, out: Path) -> Run:
 def _steps(cfg: RunConfig, run: Run, out: Path, progress: Progress | None) -> tuple[dict[str, jax.Array], dict]:
     """Run every step that is left; returns the adapter and the last step's metrics."""
     base, settings = run.base, cfg.train
-    model = Adapted.of(base.config, run.lora, base.mesh, base.dtype)
+    remat = Remat(settings.remat_period, settings.residuals)
+    model = Adapted.of(base.config, run.lora, base.mesh, base.dtype, remat)
     optimizer, schedule = make_optimizer(
         settings.steps, settings.lr, settings.warmup_steps, settings.weight_decay, settings.clip
     )

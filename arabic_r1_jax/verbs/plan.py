@@ -6,19 +6,8 @@ from pathlib import Path
 
 from arabic_r1_jax import progress
 from arabic_r1_jax.errors import UserError
+from arabic_r1_jax.parallel.topology import OFFLINE, parse
 from arabic_r1_jax.verbs.verb import Options, Parser, Verb, bounded, count
-
-# What libtpu asks a real TPU machine; without one it would wait for an answer.
-_NO_TPU_HERE = {
-    "JAX_PLATFORMS": "cpu",
-    "TPU_SKIP_MDS_QUERY": "1",
-    "TPU_WORKER_HOSTNAMES": "localhost",
-    "TPU_WORKER_ID": "0",
-    "TPU_ACCELERATOR_TYPE": "v5p-8",
-    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
-    "TPU_MIN_LOG_LEVEL": "3",
-    "TPU_STDERR_LOG_LEVEL": "3",
-}
 
 
 def _options(parser: Parser) -> None:
@@ -34,6 +23,10 @@ def _options(parser: Parser) -> None:
     parser.add_argument(
         "--expert-rank", type=int, metavar="R", help="of adapters of routed experts; default: --lora-rank"
     )
+    parser.add_argument(
+        "--remat-period", type=count, metavar="N", help="layers between kept residual streams; default: what fits"
+    )
+    parser.add_argument("--residuals", choices=("device", "host"), help="where they are kept; default: what fits")
     parser.add_argument("--price", type=bounded(float, 0), metavar="USD", help="of a chip-hour")
 
 
@@ -42,16 +35,19 @@ def _run(o: Options) -> dict:
         raise UserError("name a --topology such as v5p:2x2x2, or let --search find one")
     if importlib.util.find_spec("libtpu") is None:
         raise UserError("plan compiles with libtpu, which is not installed: pip install 'arabic_r1_jax[tpu]'")
-    for name, value in _NO_TPU_HERE.items():
+    for name, value in OFFLINE.items():
         os.environ.setdefault(name, value)
     from arabic_r1_jax.model.lora import LoraConfig
+    from arabic_r1_jax.model.remat import Remat
     from arabic_r1_jax.parallel import plan
-    from arabic_r1_jax.parallel.topology import parse
 
     cfg = _model(o.model)
     lora = LoraConfig(o.lora_rank, 2.0 * o.lora_rank, tuple(o.lora_targets.split(",")), o.expert_rank)
-    asked = {"seq": o.seq, "step": o.step, "price": o.price}
-    with progress.bar("Compiling"):
+    forced = o.remat_period is not None or o.residuals is not None
+    remat = Remat(o.remat_period or 1, o.residuals or "device") if forced else None
+    asked = {"seq": o.seq, "step": o.step, "price": o.price, "remat": remat}
+    with progress.bar("Compiling; a large model takes a minute or so") as update:
+        asked["watch"] = lambda what: update(1, now=what)
         if o.search:
             return {"model": o.model, "found": plan.search(cfg, lora, **asked)}
         return {"model": o.model, **plan.plan(cfg, lora, parse(o.topology), **asked)}
@@ -75,6 +71,7 @@ _COLUMNS = (
     "of",
     "arguments",
     "temporaries",
+    "remat",
     "bound by",
     "tokens/s",
     "hours",
@@ -90,11 +87,18 @@ def _row(report: dict) -> tuple:
         number(report["hbm_gib_per_device"]),
         number(report["hbm_limit_gib"]),
         number(report["arguments_gib"]),
-        number(report["temporaries_gib"]),
-        report["bound_by"],
-        f"{report['tokens_per_second']:,.0f}",
-        number(report["hours"]) if "hours" in report else "",
+        "" if report["temporaries_gib"] is None else number(report["temporaries_gib"]),
+        _remat(report),
+        report["bound_by"] if report["fits"] else "",
+        f"{report['tokens_per_second']:,.0f}" if report["fits"] else "",
+        number(report["hours"]) if report["fits"] and "hours" in report else "",
     )
+
+
+def _remat(report: dict) -> str:
+    if report["step"] != "train":
+        return ""
+    return f"{report['remat_period']}{', host' if report['residuals'] == 'host' else ''}"
 
 
 def _show(result: dict) -> None:
@@ -110,16 +114,20 @@ def _show(result: dict) -> None:
     print(
         "tokens/s: a roofline of the vendors' rates: products in dense bfloat16, weights read in each pass, bytes sent;"
     )
-    print("the slowest counts, and a real run reaches a part of it. hours: for 372M tokens")
+    print("the slowest counts, and a real run reaches a part of it. hours: for 372M tokens. remat: layers between kept")
+    print("residual streams, host: kept in the host's memory")
     for report in reports:
-        sent = ", ".join(f"{kind} {size:.1f}" for kind, size in report.get("collectives_gib", {}).items())
-        print(f"{report['topology']}: GiB sent a step and device: {sent or 'nothing'}")
+        if "collectives_gib" in report:
+            sent = ", ".join(f"{kind} {size:.1f}" for kind, size in report["collectives_gib"].items() if size >= 0.05)
+            print(f"{report['topology']}: GiB sent a step and device: {sent or 'nothing'}")
         if report["estimated"]:
             print(f"{report['topology']}: temporaries are those of the TPU slice with as many devices, an estimate")
-        if report.get("cost") is not None:
+        if report["fits"] and report.get("cost") is not None:
             print(f"{report['topology']}: {report['cost']:,.0f} USD for 372M tokens")
-        if "advice" in report:
-            print(f"{report['topology']}: {report['advice']}")
+        if not report["fits"]:
+            over = report["hbm_gib_per_device"] - report["hbm_limit_gib"]
+            knobs = "; ".join(f"{knob} frees about {gib:.1f} GiB" for knob, gib in report["knobs_gib"].items())
+            print(f"{report['topology']}: {over:.1f} GiB too much a device; {knobs}")
 
 
 VERB = Verb(

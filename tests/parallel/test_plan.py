@@ -15,7 +15,7 @@ from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.model.lora import LoraConfig
 from arabic_r1_jax.model.published import published
 from arabic_r1_jax.parallel.collectives import collective_bytes
-from arabic_r1_jax.parallel.plan import step_flops
+from arabic_r1_jax.parallel.roofline import step_flops
 from arabic_r1_jax.parallel.topology import parse
 
 has_libtpu = pytest.mark.skipif(importlib.util.find_spec("libtpu") is None, reason="libtpu compiles, and is not here")
