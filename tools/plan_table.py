@@ -9,8 +9,6 @@ kept, so a second run takes seconds.
 import os
 
 from arabic_r1_jax import progress
-from arabic_r1_jax.model.lora import LoraConfig
-from arabic_r1_jax.model.published import published
 from arabic_r1_jax.parallel.topology import OFFLINE, SLICES, parse
 
 MODELS = ("deepseek-r1", "deepseek-v3", "deepseek-v2", "deepseek-v2-lite")
@@ -34,6 +32,8 @@ def cell(report: dict | None) -> str:
 
 def main() -> None:
     os.environ.update({name: os.environ.get(name, value) for name, value in OFFLINE.items()})
+    from arabic_r1_jax.model.lora import LoraConfig
+    from arabic_r1_jax.model.published import published
     from arabic_r1_jax.parallel import plan
 
     rows = []

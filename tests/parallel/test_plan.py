@@ -14,6 +14,8 @@ from arabic_r1_jax.cli import main
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.model.lora import LoraConfig
 from arabic_r1_jax.model.published import published
+from arabic_r1_jax.model.remat import Remat
+from arabic_r1_jax.parallel import plan as plans
 from arabic_r1_jax.parallel.collectives import collective_bytes
 from arabic_r1_jax.parallel.roofline import step_flops
 from arabic_r1_jax.parallel.topology import parse
@@ -150,3 +152,63 @@ def test_a_small_model_is_planned_and_the_report_kept(planned, tmp_path):
     decoded = planned(*words, "--step", "decode")
     assert decoded["fits"] is True
     assert "hours" not in decoded
+
+
+@pytest.fixture
+def pretended(monkeypatch):
+    """A function: lets `plan` find these temporaries for (period, residuals) instead of compiling; returns what ran."""
+
+    def install(temporaries, arguments=lambda topology: 60.0):
+        ran = []
+
+        def measured(cfg, lora, topology, seq, step, remat, watch):
+            held = arguments(topology)
+            if held > topology.accelerator.memory_gib:
+                return {"arguments_gib": held, "temporaries_gib": None, "hbm_gib_per_device": held}
+            ran.append((topology.name, remat.period, remat.residuals))
+            extra = temporaries[remat.period, remat.residuals]
+            return {"arguments_gib": held, "temporaries_gib": extra, "hbm_gib_per_device": held + extra}
+
+        monkeypatch.setattr(plans, "_measured", measured)
+        monkeypatch.setattr(plans, "arguments_gib", lambda cfg, lora, topology, step, seq: arguments(topology))
+        return ran
+
+    return install
+
+
+R1, LORA = published("deepseek-r1"), LoraConfig(16)
+
+
+def test_what_fits_is_kept_in_the_way_that_costs_least_time(pretended):
+    ran = pretended({(1, "device"): 50.0, (2, "device"): 30.0, (2, "host"): 10.0})
+    report = plans.plan(R1, LORA, parse("v5p:2x2x2"), seq=4096)
+    assert (report["fits"], report["remat_period"], report["residuals"]) == (True, 2, "device")
+    assert [choice[1:] for choice in ran] == [(1, "device"), (2, "device")]
+    forced = plans.plan(R1, LORA, parse("v5p:2x2x2"), seq=4096, remat=Remat(2, "host"))
+    assert (forced["residuals"], len(ran)) == ("host", 3)
+
+
+def test_a_period_that_divides_nothing_is_compiled_once(pretended):
+    ran = pretended({(1, "device"): 50.0, (1, "host"): 45.0})
+    v2 = published("deepseek-v2")  # 59 layers of experts
+    assert not plans.plan(v2, LORA, parse("v5p:2x2x2"), seq=4096)["fits"]
+    assert [choice[1:] for choice in ran] == [(1, "device"), (1, "host")]
+
+
+def test_what_does_not_fit_says_what_would_free_most(pretended):
+    pretended({(1, "device"): 50.0, (2, "device"): 48.0, (2, "host"): 44.0})
+    report = plans.plan(R1, LORA, parse("v5p:2x2x2"), seq=4096)
+    assert report["fits"] is False
+    assert list(report["knobs_gib"].items()) == [("a slice of twice the devices", 30.0), ("half the sequence", 22.0)]
+    kept = plans.plan(R1, LORA, parse("v5p:2x2x2"), seq=4096, remat=Remat(1))["knobs_gib"]
+    assert kept["residuals in the host's memory"] == pytest.approx(58 * 4096 * 7168 * 2 / 2**30)
+
+
+def test_a_search_compiles_no_slice_that_cannot_fit(pretended):
+    """600 GiB of arguments in all, and 14 of temporaries: too much for v5e:8x8, and so at sight for v5e:8x16."""
+    ran = pretended(
+        {(1, "device"): 14.0, (2, "device"): 14.0, (2, "host"): 14.0}, lambda topology: 600 / topology.devices
+    )
+    found = {report["topology"]: report["devices"] for report in plans.search(R1, LORA, seq=4096)}
+    assert found == {"v5p:2x2x2": 8, "v6e:8x8": 64, "tpu7x:2x2x1": 8}
+    assert [name for name, *_ in ran if name.startswith("v5e")] == ["v5e:8x8"] * 3 + ["v5e:16x16"] * 3
