@@ -4,11 +4,12 @@ Comes in: blocks of rows and the stack of every layer's matrices, as for `kernel
 products, and the gradient by the rows takes them. The kernel widens block FP8 a tile at a time in registers, so no wide
 copy of any matrix exists. It cannot start in the middle of a stack, nor read it transposed: each call copies the
 `groups` matrices that it multiplies, in the type that they are stored in, 448 MiB for 32 of DeepSeek-R1's in FP8.
-`lax.ragged_dot` is no substitute: jaxlib 0.10.2 expands it on a GPU to products with every group (marin-community's
-issue 7012).
+`lax.ragged_dot` is no substitute: on a GPU jaxlib 0.10.2 multiplies every row by every group's matrix
+(marin-community/marin, issue 7012).
 
 The plain form runs, with the same results, without tokamax (extra `gpu`; a warning says so), on devices older than
-`CAPABILITY`, for rows that are not bfloat16, for sizes that are no multiples of 128, and for 2^31 numbers or more.
+`CAPABILITY`, for rows that are not bfloat16, for sizes that are no multiples of 128, and for calls that take 2^31
+weights or more.
 """
 
 import contextlib
