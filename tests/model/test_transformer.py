@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from arabic_r1_jax.infer.language_model import LanguageModel
-from arabic_r1_jax.kernels import attention
+from arabic_r1_jax.model import attention, rope
 from arabic_r1_jax.model.lora import LoraConfig
 from arabic_r1_jax.model.transformer import (
     abstract_state,
@@ -141,11 +141,52 @@ def test_no_gradient_of_a_frozen_weight_exists_when_adapters_train(tiny, random_
         assert {"moe.attn.o.weight", "moe.shared.up.weight", "experts.down.weight"} <= gradients
 
 
-def test_heads_in_groups_attend_as_all_at_once(tiny, random_model, monkeypatch):
-    lm, ids = random_model(tiny(num_attention_heads=6)), np.random.default_rng(0).integers(2, 61, (2, 70))
-    whole = np.asarray(lm(ids))
-    monkeypatch.setattr(attention, "SCORES_BYTES", 4 * 2 * 70 * 70)  # two heads at a time
-    jax.clear_caches()
-    text = str(jax.make_jaxpr(lambda s, i: nnx.merge(lm.graph, s)(i, dtype=jnp.float32, mesh=lm.mesh))(lm.state, ids))
-    assert "f32[2,6,64,64]" not in text  # the scores of all heads
-    np.testing.assert_allclose(np.asarray(random_model(tiny(num_attention_heads=6))(ids)), whole, atol=1e-5)
+GROUPED = {
+    "plain": dict(num_attention_heads=6, q_lora_rank=None),
+    "query latent": dict(num_attention_heads=6),
+    # A head's share of `o` is half a block of FP8: 4 heads go by two at most, whatever memory they take.
+    "fp8": dict(
+        fp8=True, num_attention_heads=4, hidden_size=136, qk_nope_head_dim=64, qk_rope_head_dim=64, v_head_dim=64
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "variant, groups, wanted",
+    [("plain", 2, 2), ("query latent", 4, 6), ("query latent", 99, 6), ("fp8", 2, 2), ("fp8", 4, 2)],
+)
+def test_heads_in_groups_attend_as_all_at_once(variant, groups, wanted, tiny, monkeypatch):
+    """Values, and gradients of x, the adapters and, where it is no FP8, the base: 1e-5 of each array's largest value.
+
+    `HEADS_BYTES` allows `groups` groups; the fewest possible are taken.
+    """
+    cfg, time = tiny(**GROUPED[variant]), 11
+    rng = np.random.default_rng(0)
+    graph, state = nnx.split(attention.Attention(cfg, (), LORA, jnp.float32))
+    arrays = {}
+    for name, a in flat(state).items():
+        noise = rng.standard_normal(a.shape) * (1 if name.endswith("scale") else a.shape[-1] ** -0.5)
+        arrays[name] = jnp.asarray(noise + ("norm" in name), a.dtype)
+    x, dy = jnp.float32(rng.standard_normal((2, 2, time, cfg.hidden_size)))
+    cos, sin = rope.angles(jnp.arange(time)[None].repeat(2, 0), cfg.qk_rope_head_dim, cfg.rope)
+    segments = jnp.asarray([[1] * 5 + [2] * 4 + [0] * 2, [1] * time])
+    mesh = make_mesh(devices=jax.devices()[:1])
+    frozen = {name: a for name, a in arrays.items() if cfg.fp8 and not name.rsplit(".", 1)[-1].startswith("lora")}
+
+    def both(x, trained, dy):
+        def run(x, trained):
+            attn = nnx.merge(graph, unflat(state, trained | frozen))
+            return attn.expanded(x, attn.latents(x, cos, sin), cos, sin, segments, mesh)
+
+        y, back = jax.vjp(run, x, trained)
+        return y, back(dy)
+
+    arguments = x, {name: a for name, a in arrays.items() if name not in frozen}, dy
+    want = jax.jit(both)(*arguments)
+    per_head = 2 * cfg.qk_head_dim + cfg.v_head_dim
+    monkeypatch.setattr(attention, "HEADS_BYTES", -(-2 * time * cfg.num_attention_heads * per_head * 4 // groups))
+    grouped = jax.jit(lambda *arguments: both(*arguments))
+    assert f"length={wanted}" in str(jax.make_jaxpr(grouped)(*arguments))
+    got = grouped(*arguments)
+    for (path, b), a in zip(jax.tree.leaves_with_path(want), jax.tree.leaves(got), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * float(jnp.abs(b).max()), err_msg=str(path))
