@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.extend import backend
 
-from arabic_r1_jax.kernels.grouped_matmul import grouped_matmul
+from arabic_r1_jax.kernels.grouped_matmul import grouped_matmul, neighbours
 from arabic_r1_jax.model.config import FP8_BLOCK
 
 # The least compute capability that Triton compiles for: stacks of this type, with rows in bfloat16.
@@ -42,9 +42,7 @@ def frozen_matmul_gpu(x: Array, w: Array, group: Array, scale: Array | None, gro
     if not (_fits(x, w, scale, groups) and _importable()):
         return grouped_matmul(x, w, group, scale)
     blocks, rows, _ = x.shape
-    first = jnp.minimum(jnp.min(group), w.shape[0] - groups)
-    owner = jnp.broadcast_to(group, (blocks,)) - first
-    sizes = rows * (owner[:, None] == jnp.arange(groups)).sum(axis=0, dtype=jnp.int32)
+    first, sizes = neighbours(group, blocks, rows, w.shape[0], groups)
     try:
         return _kernel(x.reshape(blocks * rows, -1), w, scale, sizes, first).reshape(blocks, rows, -1)
     except NotImplementedError:  # tokamax's answer where the arrays are on another device than the default one

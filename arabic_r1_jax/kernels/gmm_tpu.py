@@ -23,11 +23,41 @@ from jax import Array, lax
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
+from arabic_r1_jax.kernels.grouped_matmul import neighbours
 from arabic_r1_jax.model.config import FP8_BLOCK
 
 ROWS, WIDTH = 256, 1024  # the largest tile of rows, and of columns of the result
 WEIGHT_BYTES = 16 * 2**20  # of VMEM for weight: two tiles as stored, one being fetched, and one widened
 VMEM_BYTES = 48 * 2**20
+
+
+def frozen_matmul_tpu(
+    x: Array, w: Array, group: Array, scale: Array | None, groups: int, interpret: bool = False
+) -> Array:
+    """`kernels.grouped_matmul.grouped_matmul` by the kernel, for a frozen w: its gradient is that of x alone.
+
+    `group` ascends and lies within `groups` neighbours of its first one. Under automatic partitioning call it in a
+    shard_map. interpret: run the kernel on any backend, slowly.
+    """
+    blocks, rows, _ = x.shape
+    first, sizes = neighbours(group, blocks, rows, w.shape[0], groups)
+    return _kernel(interpret, x.reshape(blocks * rows, -1), w, scale, sizes, first).reshape(blocks, rows, -1)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _kernel(interpret: bool, x: Array, w: Array, scale: Array | None, sizes: Array, first: Array) -> Array:
+    return gmm(x, w, scale, sizes, first, interpret=interpret)
+
+
+def _forward(interpret: bool, x: Array, w: Array, scale: Array | None, sizes: Array, first: Array):
+    return gmm(x, w, scale, sizes, first, interpret=interpret), (w, scale, sizes, first)
+
+
+def _backward(interpret: bool, saved, dy: Array):
+    return gmm(dy, *saved, transposed=True, interpret=interpret), None, None, None, None
+
+
+_kernel.defvjp(_forward, _backward)
 
 
 def gmm(

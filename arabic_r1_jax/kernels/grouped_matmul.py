@@ -6,14 +6,11 @@ Every shape is static whatever the routing: a group of n rows takes ceil(n / row
 P rows in all never need more than `max_blocks`.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from arabic_r1_jax.kernels.block_fp8 import take, widen
-from arabic_r1_jax.kernels.gmm_tpu import gmm
 
 
 def max_blocks(rows: int, groups: int, block: int) -> int:
@@ -43,36 +40,14 @@ def grouped_matmul(x: Array, w: Array, group: Array, scale: Array | None = None)
     return x @ taken.T if group.ndim == 0 else jnp.einsum("nbi,noi->nbo", x, taken)
 
 
-def frozen_matmul_tpu(
-    x: Array, w: Array, group: Array, scale: Array | None, groups: int, interpret: bool = False
-) -> Array:
-    """`grouped_matmul` by the Pallas kernel, for a frozen w: its gradient is that of x alone.
+def neighbours(group: Array, blocks: int, rows: int, matrices: int, groups: int) -> tuple[Array, Array]:
+    """(first i32 [], sizes i32 [groups]): the rows of each of `groups` neighbouring matrices, as kernels want them.
 
-    `group` ascends and lies within `groups` neighbours of its first one. Under automatic partitioning call it in a
-    shard_map. interpret: run the kernel on any backend, slowly.
+    group i32 [blocks] or [] of blocks of `rows` rows ascends and lies within `groups` neighbours of its first one.
     """
-    blocks, rows, _ = x.shape
-    first = jnp.minimum(jnp.min(group), w.shape[0] - groups)
+    first = jnp.minimum(jnp.min(group), matrices - groups)
     owner = jnp.broadcast_to(group, (blocks,)) - first
-    sizes = rows * (owner[:, None] == jnp.arange(groups)).sum(axis=0, dtype=jnp.int32)
-    return _kernel(interpret, x.reshape(blocks * rows, -1), w, scale, sizes, first).reshape(blocks, rows, -1)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _kernel(interpret: bool, x: Array, w: Array, scale: Array | None, sizes: Array, first: Array) -> Array:
-    return gmm(x, w, scale, sizes, first, interpret=interpret)
-
-
-def _kernel_forward(interpret: bool, x: Array, w: Array, scale: Array | None, sizes: Array, first: Array):
-    return gmm(x, w, scale, sizes, first, interpret=interpret), (w, scale, sizes, first)
-
-
-def _kernel_backward(interpret: bool, saved, dy: Array):
-    w, scale, sizes, first = saved
-    return gmm(dy, w, scale, sizes, first, transposed=True, interpret=interpret), None, None, None, None
-
-
-_kernel.defvjp(_kernel_forward, _kernel_backward)
+    return first, rows * (owner[:, None] == jnp.arange(groups)).sum(axis=0, dtype=jnp.int32)
 
 
 def grouped_matmul_reference(x: Array, w: Array, sizes: Array) -> Array:

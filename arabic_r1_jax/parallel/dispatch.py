@@ -14,6 +14,7 @@ saves its inputs only and differentiates a piece at a time, with respect to thos
 """
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -22,13 +23,18 @@ from jax import Array, lax
 from jax.custom_derivatives import SymbolicZero
 from jax.sharding import Mesh
 
-from arabic_r1_jax.kernels.grouped_matmul import block_layout, frozen_matmul_tpu, grouped_matmul, max_blocks
+from arabic_r1_jax.kernels.gmm_gpu import frozen_matmul_gpu
+from arabic_r1_jax.kernels.gmm_tpu import frozen_matmul_tpu
+from arabic_r1_jax.kernels.grouped_matmul import block_layout, grouped_matmul, max_blocks
 from arabic_r1_jax.model.layers import gated
-from arabic_r1_jax.parallel.mesh import is_tpu, sharding
+from arabic_r1_jax.parallel.mesh import sharding
 
 BLOCK = 64  # rows of one expert that are multiplied together; smaller when experts have fewer rows than that
 STEP = 1024  # rows a loop step handles: large products, and little waste for an expert row that ends early
-STEP_TPU = 4096  # there the kernel's compute follows the real rows, and no weight is taken out of its stack
+# Where a platform has a kernel for frozen matrices, that one multiplies them. Its compute follows the real rows and it
+# takes no weight per block, so that a loop step can be longer.
+KERNELS = {"tpu": frozen_matmul_tpu, "gpu": frozen_matmul_gpu}
+KERNEL_STEP = 4096
 GATHERED_BYTES = 2**27  # of tokens that a device gathers at once: 8,192 of DeepSeek-V3's
 STACK_AXES = ("layer", "expert", None, None)
 TOKEN_AXES = ("batch", None, None)
@@ -51,7 +57,9 @@ def experts_ffn(x: Array, weights: Array, ids: Array, stacks: Stacks, scale: flo
     ids = jnp.pad(ids, pad, constant_values=experts)
     token_spec = sharding(TOKEN_AXES, x.shape, mesh).spec
     stack_specs = {name: sharding(STACK_AXES[-stack.ndim :], stack.shape, mesh).spec for name, stack in stacks.items()}
-    run = functools.partial(_on_one_device, experts=experts, owners=mesh.shape["expert"], scale=scale, tpu=is_tpu(mesh))
+    kernel = KERNELS.get(mesh.devices.flat[0].platform)
+    sizes = dict(experts=experts, owners=mesh.shape["expert"], scale=scale, kernel=kernel)
+    run = functools.partial(_on_one_device, **sizes)
     y = jax.shard_map(
         run,
         mesh=mesh,
@@ -67,20 +75,20 @@ def chunk_count(held: int, owners: int) -> int:
     return -(-owners * held // GATHERED_BYTES)
 
 
-def _on_one_device(x: Array, weights: Array, ids: Array, stacks: Stacks, layer: Array, *, experts, owners, scale, tpu):
+def _on_one_device(x: Array, weights: Array, ids: Array, stacks: Stacks, layer: Array, **sizes) -> Array:
     """This device's tokens through everybody's experts, in equal chunks where all at once would take much memory."""
     shape, tokens = x.shape, x.shape[0] * x.shape[1]
-    chunks = chunk_count(x.size * x.dtype.itemsize, owners)
+    chunks = chunk_count(x.size * x.dtype.itemsize, sizes["owners"])
     size = -(-tokens // chunks)
-    fill = dict(constant_values=experts)  # no expert's
 
-    def part(a: Array, **fill) -> Array:
-        return jnp.pad(a.reshape(tokens, -1), [(0, chunks * size - tokens), (0, 0)], **fill).reshape(chunks, size, -1)
+    def part(a: Array, fill: int = 0) -> Array:
+        padded = jnp.pad(a.reshape(tokens, -1), [(0, chunks * size - tokens), (0, 0)], constant_values=fill)
+        return padded.reshape(chunks, size, -1)
 
     def run(x: Array, weights: Array, ids: Array) -> Array:
-        return _on_gathered(x, weights, ids, stacks, layer, experts=experts, owners=owners, scale=scale, tpu=tpu)
+        return _on_gathered(x, weights, ids, stacks, layer, **sizes)
 
-    parts = part(x), part(weights), part(ids, **fill)
+    parts = part(x), part(weights), part(ids, sizes["experts"])
     if chunks == 1:
         return run(*(a[0] for a in parts)).reshape(shape)
     # A chunk's gathered tokens are gathered again for the gradient, not kept.
@@ -88,13 +96,13 @@ def _on_one_device(x: Array, weights: Array, ids: Array, stacks: Stacks, layer: 
     return y.reshape(chunks * size, -1)[:tokens].reshape(shape)
 
 
-def _on_gathered(x: Array, weights: Array, ids: Array, stacks: Stacks, layer: Array, *, experts, owners, scale, tpu):
+def _on_gathered(x, weights, ids, stacks: Stacks, layer: Array, *, experts, owners, scale, kernel) -> Array:
     """Tokens x [n, D], weights and ids [n, K] of each device -> this device's n sums over all experts."""
     x, weights, ids = _gather(x), _gather(weights), lax.all_gather(ids, "expert", tiled=True)
     owned = -(-experts // owners)
     first = lax.axis_index("expert") * owned
     held = stacks["gate.weight"].shape[-3]
-    plan = _Plan.fit(x.shape[0] * min(ids.shape[-1], owned), owned, scale, tpu)
+    plan = _Plan.fit(x.shape[0] * min(ids.shape[-1], owned), owned, scale, kernel)
     slots = _slots(jnp.where(ids < experts, ids - first, owned), plan)
     # The stacks hold only this device's experts, or, when they could not be divided, all of them.
     mine = jnp.minimum(slots.owner + jnp.where(held == experts, first, 0), held - 1)
@@ -130,17 +138,17 @@ class _Plan(NamedTuple):
     step: int  # blocks a loop step
     blocks: int  # blocks in the layout, a multiple of step
     scale: float  # of the adapters
-    tpu: bool  # frozen matrices are multiplied by the Pallas kernel
+    kernel: Callable | None  # what multiplies frozen matrices; None: the plain form
 
     @classmethod
-    def fit(cls, rows: int, owned: int, scale: float, tpu: bool = False) -> "_Plan":
+    def fit(cls, rows: int, owned: int, scale: float, kernel: Callable | None = None) -> "_Plan":
         """For at most `rows` (token, expert) pairs."""
         block = BLOCK
         while block > 8 and block * owned > rows:
             block //= 2
         most = max(max_blocks(rows, owned, block), 1)
-        step = min(max((STEP_TPU if tpu else STEP) // block, 1), most)
-        return cls(owned, block, step, -(-most // step) * step, scale, tpu)
+        step = min(max((KERNEL_STEP if kernel else STEP) // block, 1), most)
+        return cls(owned, block, step, -(-most // step) * step, scale, kernel)
 
 
 class _Slots(NamedTuple):
@@ -186,8 +194,8 @@ def _ffn(
         w = stacks[name]
         group = owner + layer * w.shape[1] if w.ndim == 4 else owner
         w, scale = (None if a is None else a.reshape(-1, *a.shape[-2:]) for a in (w, stacks.get(scale)))
-        if plan.tpu and name in frozen and name.endswith("weight"):
-            return frozen_matmul_tpu(x, w, group, scale, plan.owned)
+        if plan.kernel and name in frozen and name.endswith("weight"):
+            return plan.kernel(x, w, group, scale, plan.owned)
         return grouped_matmul(x, w, group, scale)
 
     def linear(name: str, x: Array) -> Array:

@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arabic_r1_jax.kernels.gmm_tpu import frozen_matmul_tpu
 from arabic_r1_jax.kernels.grouped_matmul import (
     block_layout,
-    frozen_matmul_tpu,
     grouped_matmul,
     grouped_matmul_reference,
     max_blocks,
