@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from jax import lax
 
 from arabic_r1_jax.kernels.block_fp8 import widen
+from arabic_r1_jax.kernels.gmm_tpu import frozen_matmul_tpu
 from arabic_r1_jax.parallel import dispatch
 from arabic_r1_jax.parallel.mesh import make_mesh
 
@@ -65,13 +66,13 @@ def as_ids(chosen, s):
 
 
 @functools.cache
-def problem(s, base=np.float32):
+def problem(s, base=jnp.float32):
     """(x, weights, adapters), base, dy of random numbers; base: float32 stacks, or block FP8 with their scales."""
     rng, adapters, stacks = np.random.default_rng(0), {}, {}
     for name, (out, d_in) in {"gate": (s.f, s.d), "up": (s.f, s.d), "down": (s.d, s.f)}.items():
         lead = (LAYERS, s.experts)
         stacks[f"{name}.weight"] = jnp.asarray(rng.standard_normal((*lead, out, d_in)) * d_in**-0.5, base)
-        if base != np.float32:
+        if stacks[f"{name}.weight"].dtype != jnp.float32:
             blocks = -(-out // 128), -(-d_in // 128)
             stacks[f"{name}.scale"] = jnp.float32(rng.uniform(0.5, 2, (*lead, *blocks)))
         adapters[f"{name}.lora_a"] = jnp.float32(rng.standard_normal((*lead, RANK, d_in)) * d_in**-0.5)
@@ -186,7 +187,8 @@ def test_an_expert_with_no_token_has_no_gradient():
 
 
 @pytest.mark.parametrize(
-    "mesh, sizes", [*((mesh, EVEN) for mesh in MESHES), ((2, 4), UNEVEN)], ids=lambda value: str(tuple(value))
+    "mesh, sizes",
+    [*(pytest.param(mesh, EVEN, id=f"{mesh}-even") for mesh in MESHES), pytest.param((2, 4), UNEVEN, id="uneven")],
 )
 def test_adapters_of_a_layer_train_on_a_frozen_base_of_all_layers(mesh, sizes):
     ours = program(adapters_trained, mesh)
@@ -227,7 +229,7 @@ def test_many_loop_steps_give_the_dense_result(block, step, monkeypatch):
         assert_equals_dense(everything_trained, ours, UNEVEN, routed(name, UNEVEN), name)
 
 
-FP8_SIZES = Sizes(experts=6, batch=4, k=2, d=136, f=261)  # partial blocks, in either dimension
+FP8_SIZES = Sizes(experts=6, batch=4, k=2, d=136, f=130)  # two blocks in either dimension, one of them partial
 
 
 def widened(stacks, dtype):
@@ -270,3 +272,23 @@ def test_one_program_without_a_capacity_runs_every_routing(monkeypatch):
     assert compiled.memory_analysis().temp_size_in_bytes < a_place_for_every_token_at_every_expert
     for name in ROUTINGS:
         assert_equals_dense(adapters_trained, compiled, sizes, routed(name, sizes), name)
+
+
+@pytest.mark.parametrize(
+    "mesh, sizes, base, routings",
+    [
+        pytest.param((2, 4), UNEVEN, jnp.float32, ROUTINGS, id="uneven"),
+        pytest.param((1, 8), EVEN, jnp.float32, ROUTINGS, id="one expert a device"),
+        pytest.param((2, 4), FP8_SIZES, jnp.float8_e4m3fn, ["random"], id="FP8"),
+    ],
+)
+def test_the_tpu_kernel_gives_the_dense_result(mesh, sizes, base, routings, monkeypatch):
+    """Interpreted; in several loop steps, of which some begin or end within an expert."""
+    monkeypatch.setitem(dispatch.KERNELS, "cpu", functools.partial(frozen_matmul_tpu, interpret=True))
+    monkeypatch.setattr(dispatch, "KERNEL_STEP", 32)
+    trained, base, dy = problem(sizes, base)
+    wide = widened(base, jnp.float32) if sizes is FP8_SIZES else base
+    ours = adapters_trained(dispatched(mesh))
+    for name in routings:
+        ids = routed(name, sizes)
+        assert_equal(ours(trained, ids, base, dy), program(adapters_trained)(trained, ids, wide, dy), name)
