@@ -72,7 +72,7 @@ def experts_ffn(x: Array, weights: Array, ids: Array, stacks: Stacks, scale: flo
 
 def chunk_count(held: int, owners: int) -> int:
     """In how many chunks go the tokens of devices that hold `held` bytes of them each, `owners` to an `expert` row."""
-    return -(-owners * held // GATHERED_BYTES)
+    return max(-(-owners * held // GATHERED_BYTES), 1)
 
 
 def _on_one_device(x: Array, weights: Array, ids: Array, stacks: Stacks, layer: Array, **sizes) -> Array:

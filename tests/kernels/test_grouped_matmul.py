@@ -79,7 +79,7 @@ def test_a_scalar_group_is_the_group_of_every_block():
     np.testing.assert_allclose(grouped_matmul(blocks, w, jnp.int32(3)), blocks @ w[3].T, atol=1e-6)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=6)
 @given(
     st.lists(st.integers(0, 3), min_size=4, max_size=4).map(sorted),
     st.integers(0, 2),

@@ -144,6 +144,7 @@ def test_a_small_model_is_planned_and_the_report_kept(planned, tmp_path):
     assert weights < report["arguments_gib"] < 1.3 * weights
     parts = (report[f"{name}_gib"] for name in ("arguments", "temporaries", "output"))
     assert report["hbm_gib_per_device"] == pytest.approx(sum(parts) - report["alias_gib"])
+    assert report["alias_gib"] == pytest.approx(report["output_gib"], rel=0.01)  # adapter and optimiser are donated
     assert report["collectives_gib"]["all-gather"] > 0
     assert math.isclose(report["cost"], report["hours"] * 4 * 4)
     (kept,) = planned.home.rglob("*.json")
