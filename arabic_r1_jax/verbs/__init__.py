@@ -1,6 +1,6 @@
 """What `arabic-r1` can do: one module a verb, one row of `VERBS` each. `cli` finds the row and runs it."""
 
-from arabic_r1_jax.verbs import convert, demo, evaluate, generate, plan, train
+from arabic_r1_jax.verbs import convert, demo, doctor, evaluate, generate, plan, train
 from arabic_r1_jax.verbs.verb import Verb
 
 VERBS: dict[str, Verb] = {
@@ -10,4 +10,5 @@ VERBS: dict[str, Verb] = {
     "generate": generate.VERB,
     "evaluate": evaluate.VERB,
     "plan": plan.VERB,
+    "doctor": doctor.VERB,
 }
