@@ -20,6 +20,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.experimental.mesh_utils import create_device_mesh
 from jax.sharding import Mesh
 
 from arabic_r1_jax import artifacts
@@ -114,7 +115,9 @@ def mesh_of(topology: Topology, experts: int) -> Mesh:
         ) from error
     count = len(described.devices)
     expert = max(n for n in range(1, count + 1) if count % n == 0 and experts % n == 0)
-    return topologies.make_mesh(described, (count // expert, expert), ("data", "expert"))
+    # Any shape: make_mesh of `topologies` refuses those that split an axis of the torus.
+    grid = create_device_mesh((count // expert, expert), described.devices, allow_split_physical_axes=True)
+    return Mesh(grid, ("data", "expert"))
 
 
 def _train_step(cfg: ModelConfig, lora: LoraConfig, mesh: Mesh, seq: int, remat: Remat = EVERY_LAYER):
