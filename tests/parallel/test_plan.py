@@ -18,7 +18,7 @@ from arabic_r1_jax.model.remat import Remat
 from arabic_r1_jax.parallel import plan as plans
 from arabic_r1_jax.parallel.collectives import collective_bytes
 from arabic_r1_jax.parallel.roofline import step_flops
-from arabic_r1_jax.parallel.topology import parse
+from arabic_r1_jax.parallel.topology import OFFLINE, parse
 
 has_libtpu = pytest.mark.skipif(importlib.util.find_spec("libtpu") is None, reason="libtpu compiles, and is not here")
 
@@ -129,6 +129,17 @@ def planned(tmp_path_factory):
 
     run.home = home
     return run
+
+
+@has_libtpu
+def test_a_slice_is_split_as_far_as_the_experts_divide():
+    """160 experts on the 8 x 8 torus of 64 chips: 32 along `expert`, which is no axis of the torus."""
+    program = (
+        "from arabic_r1_jax.parallel import plan, topology\n"
+        "print(dict(plan.mesh_of(topology.parse('v5e:8x8'), 160).shape))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=os.environ | OFFLINE)
+    assert done.stdout.strip() == "{'data': 2, 'expert': 32}", done.stderr[-500:]
 
 
 @has_libtpu
