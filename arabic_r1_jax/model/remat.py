@@ -17,8 +17,8 @@ _KEPT = "residual stream"
 class Remat(NamedTuple):
     """Kept is the residual stream [B, T, D] before every `period`-th layer, no activations and no gathered weights.
 
-    A layer is computed again in the backward pass, which on a CPU is also the faster way: memory is what a step waits
-    for. With a period above 1 it is computed a third time. residuals: what is kept waits in the memory of the "device"
+    A layer is computed again in the backward pass; with a period above 1 it is computed a third time, with 0 never
+    again: all activations are kept. residuals: what is kept waits in the memory of the "device"
     or of its "host". The period is lowered to a divisor of the number of layers.
     """
 
@@ -31,11 +31,15 @@ class Remat(NamedTuple):
 
     def period_of(self, layers: int) -> int:
         """The period that so many layers of a kind have."""
+        if self.period == 0:
+            return 0
         return max(n for n in range(1, max(min(self.period, layers), 1) + 1) if layers % n == 0)
 
     def scan(self, body: Callable, carry: tuple, scanned: object, layers: int) -> tuple[tuple, object]:
         """`lax.scan` of `layers` layers of a kind; carry is (residual stream, anything)."""
         period = self.period_of(layers)
+        if period == 0:
+            return lax.scan(body, carry, scanned)
         if period == 1:
             return lax.scan(self._keeping(body), carry, scanned)
         parts = jax.tree.map(lambda a: a.reshape(-1, period, *a.shape[1:]), scanned)

@@ -26,7 +26,7 @@ def estimate(
     flops = step_flops(cfg, lora, seq, step, period)
     # Experts are read again for every chunk of tokens, in the passes that `step_flops` counts; decoding also reads
     # the other weights and the cache, which lie in its temporaries.
-    passes = 3 + (period > 1) if step == "train" else 1
+    passes = 2 + min(period, 2) if step == "train" else 1
     chunks = chunk_count(seq * cfg.hidden_size * 2, topology.devices) if step == "train" else 1
     read = measured["arguments_gib"] * passes * chunks + (0 if step == "train" else measured["temporaries_gib"] or 0)
     sent = sum(size * _SENT.get(kind, 1) for kind, size in measured.get("collectives_gib", {}).items())
@@ -45,8 +45,8 @@ def step_flops(cfg: ModelConfig, lora: LoraConfig, seq: int, step: str, period: 
     """Floating-point operations of one sequence in one step, from the model's shape.
 
     Training multiplies every frozen matrix three times (forward, again in the backward pass, gradient of its input),
-    an adapter four times, and attention's scores and values four times over the causal half; with a remat `period`
-    above 1, each once more. Decoding does each once, attention over the latent cache of `seq` places.
+    an adapter four times, and attention's scores and values four times over the causal half; each once more with a
+    remat `period` above 1, once less with 0. Decoding does each once, attention over the latent cache of `seq` places.
     """
     frozen = adapters = 0.0
     for entry in weight_map.entries(cfg).values():
@@ -63,5 +63,5 @@ def step_flops(cfg: ModelConfig, lora: LoraConfig, seq: int, step: str, period: 
         attention = heads * seq * (2 * cfg.kv_lora_rank + cfg.qk_rope_head_dim)
         return 2 * (frozen + adapters + attention)
     attention = heads * seq / 2 * (cfg.qk_head_dim + cfg.v_head_dim)
-    again = 1 if period > 1 else 0
-    return 2 * seq * ((3 + again) * frozen + (4 + again) * (adapters + attention))
+    passes = 2 + min(period, 2)
+    return 2 * seq * (passes * frozen + (passes + 1) * (adapters + attention))

@@ -19,7 +19,7 @@ from jax import lax
 
 from arabic_r1_jax.kernels.block_fp8 import widen
 from arabic_r1_jax.kernels.gmm_tpu import frozen_matmul_tpu
-from arabic_r1_jax.parallel import dispatch
+from arabic_r1_jax.parallel import dispatch, expert_pieces, expert_rows
 from arabic_r1_jax.parallel.mesh import make_mesh
 
 LAYERS, RANK, SCALE, T = 2, 3, 1.7, 9
@@ -219,11 +219,9 @@ def test_tokens_in_chunks_give_the_dense_result(chunks, size, way, monkeypatch):
         assert_equals_dense(way, ours, EVEN, routed(name, EVEN), name)
 
 
-@pytest.mark.parametrize("block, step", [(8, 8), (16, 16), (8, 24)])
-def test_many_loop_steps_give_the_dense_result(block, step, monkeypatch):
-    """Of at most 72 (token, expert) pairs a device, in steps of 8, 16 and 24 rows."""
-    monkeypatch.setattr(dispatch, "BLOCK", block)
-    monkeypatch.setattr(dispatch, "STEP", step)
+@pytest.mark.parametrize("block", [8, 16])
+def test_many_blocks_give_the_dense_result(block, monkeypatch):
+    monkeypatch.setattr(expert_rows, "BLOCK", block)
     ours = everything_trained(dispatched((2, 4)))
     for name in ROUTINGS:
         assert_equals_dense(everything_trained, ours, UNEVEN, routed(name, UNEVEN), name)
@@ -256,18 +254,20 @@ def test_a_block_fp8_base_is_that_of_its_bfloat16_values():
     jax.tree.map(np.testing.assert_array_equal, got, want)
 
 
-def test_one_program_without_a_capacity_runs_every_routing(monkeypatch):
-    """Compiled before it sees a routing, it holds no row for every (token, expert) pair, let alone for every expert."""
+def test_one_program_without_a_capacity_runs_every_routing():
+    """Compiled before it sees a routing, it has rows for every (token, expert) pair and none for every expert's token.
+
+    Those rows are of the expert's width: what the backward pass keeps.
+    """
     sizes, owners = Sizes(experts=64, batch=64, k=8, d=32, f=24), 4
-    monkeypatch.setattr(dispatch, "STEP", 64)
     trained, base, dy = problem(sizes)
     ids = jax.ShapeDtypeStruct((sizes.batch, T, sizes.k), jnp.int32)
     compiled = adapters_trained(dispatched((2, owners))).lower(trained, ids, base, dy).compile()
     tokens, owned = sizes.batch // 2 * T, sizes.experts // owners  # that a device gathers, experts that it runs
     shapes = re.findall(r"f32\[([\d,]+)\]", compiled.as_text())
     largest = max(math.prod(map(int, shape.split(","))) for shape in shapes)
-    assert largest <= LAYERS * max(tokens * sizes.d, owned * sizes.f * sizes.d)
-    assert largest < tokens * sizes.k * sizes.d
+    pairs = tokens * sizes.k + owned * expert_rows.BLOCK
+    assert largest <= LAYERS * max(tokens * sizes.d, owned * sizes.f * sizes.d, pairs * sizes.f)
     a_place_for_every_token_at_every_expert = 4 * owned * tokens * sizes.d
     assert compiled.memory_analysis().temp_size_in_bytes < a_place_for_every_token_at_every_expert
     for name in ROUTINGS:
@@ -285,7 +285,7 @@ def test_one_program_without_a_capacity_runs_every_routing(monkeypatch):
 def test_the_tpu_kernel_gives_the_dense_result(mesh, sizes, base, routings, monkeypatch):
     """Interpreted; in several loop steps, of which some begin or end within an expert."""
     monkeypatch.setitem(dispatch.KERNELS, "cpu", functools.partial(frozen_matmul_tpu, interpret=True))
-    monkeypatch.setattr(dispatch, "KERNEL_STEP", 32)
+    monkeypatch.setattr(expert_pieces, "PIECE", 32)
     trained, base, dy = problem(sizes, base)
     wide = widened(base, jnp.float32) if sizes is FP8_SIZES else base
     ours = adapters_trained(dispatched(mesh))
