@@ -268,9 +268,8 @@ def test_one_program_without_a_capacity_runs_every_routing():
     largest = max(math.prod(map(int, shape.split(","))) for shape in shapes)
     pairs = tokens * sizes.k + owned * expert_rows.BLOCK
     assert largest <= LAYERS * max(tokens * sizes.d, owned * sizes.f * sizes.d, pairs * sizes.f)
-    a_place_for_every_token_at_every_expert = 4 * owned * tokens * sizes.d
-    kept = 4 * LAYERS * 2 * pairs * sizes.f
-    assert compiled.memory_analysis().temp_size_in_bytes < kept + a_place_for_every_token_at_every_expert
+    kept = 4 * LAYERS * 2 * pairs * sizes.f  # in two layers, gate and up
+    assert compiled.memory_analysis().temp_size_in_bytes < 2 * kept
     for name in ROUTINGS:
         assert_equals_dense(adapters_trained, compiled, sizes, routed(name, sizes), name)
 
