@@ -1,7 +1,7 @@
 """The command line: finds the verb, parses its options, runs it, prints its result or one line saying what is wrong.
 
     arabic-r1 VERB ... [--json]        stdout of --json is exactly one object, {"error": ...} after a failure
-    exit code                          0 done, 1 failed, 2 the command was wrong, 130 interrupted
+    exit code                          0 done, 1 failed, 2 the command was wrong, 130 interrupted, 75 stopped and saved
 
 What the verbs are and do stands in the modules of `verbs`.
 """

@@ -158,8 +158,8 @@ def restore(folder: Path, like: Mapping[str, jax.ShapeDtypeStruct]) -> dict[str,
 def _restore(folder: Path, item: dict, arguments: dict) -> dict:
     path = Path(folder).absolute() / PARAMS
     try:
-        with ocp.Checkpointer(_handler()) as checkpointer:
-            return checkpointer.restore(path, args=ocp.args.PyTreeRestore(item=item, restore_args=arguments))
+        # By the handler itself: a `Checkpointer` would let every process wait for one that cannot read its part.
+        return _handler().restore(path, args=ocp.args.PyTreeRestore(item=item, restore_args=arguments))
     except (ValueError, KeyError, OSError) as error:
         raise UserError(f"{path} cannot be restored, it is damaged; convert again ({str(error)[:80]!r})") from error
 

@@ -4,6 +4,7 @@
 
 Saving is asynchronous: a process killed in the middle leaves a temporary folder that is never listed. A step whose
 files were lost afterwards is still listed and fails on reading, so `restore` falls back to the step before it.
+Several processes write one checkpoint, each its own shards, and any number of them reads it.
 """
 
 import logging
@@ -13,6 +14,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from arabic_r1_jax.errors import UserError
+from arabic_r1_jax.parallel import processes
 from arabic_r1_jax.train.step import TrainState
 
 KEEP = 2
@@ -38,20 +40,31 @@ class Checkpoints:
         `like` gives structure, dtypes and shardings. Raises `UserError` when checkpoints exist and none can be read.
         """
         abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), like)
-        steps = sorted(self._manager.all_steps(), reverse=True)
+        steps = processes.from_first(lambda: sorted(self._manager.all_steps(), reverse=True))
         for number, step in enumerate(steps):
-            try:
-                args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract), data=ocp.args.JsonRestore())
-                found = self._manager.restore(step, args=args)
-            except Exception as error:  # Orbax and TensorStore raise many kinds for a damaged folder
-                logging.getLogger(__name__).warning("checkpoint %d of %s is damaged: %s", step, self.folder, error)
+            found = self._read(step, abstract)
+            if not all(processes.exchange(found is not None)):
                 continue
             for damaged in steps[:number]:  # still listed, they would keep Orbax from saving these steps again
                 self._manager.delete(damaged)
-            return found["state"], found["data"]["next_row"]
+            return found
         if steps:
             raise UserError(f"{self.folder}: none of the checkpoints {sorted(steps)} can be read; train anew elsewhere")
         return None
+
+    def _read(self, step: int, abstract: TrainState) -> tuple[TrainState, int] | None:
+        """One checkpoint, or None when this process cannot read its part; then the others must not wait for it.
+
+        Hence the handlers by themselves: the manager lets every process wait for all.
+        """
+        folder = self.folder / str(step)
+        try:
+            state = ocp.StandardCheckpointHandler().restore(folder / "state", args=ocp.args.StandardRestore(abstract))
+            data = ocp.JsonCheckpointHandler().restore(folder / "data", args=ocp.args.JsonRestore())
+        except Exception as error:  # Orbax and TensorStore raise many kinds for a damaged folder
+            logging.getLogger(__name__).warning("checkpoint %d of %s is damaged: %s", step, self.folder, error)
+            return None
+        return state, data["next_row"]
 
     def close(self) -> None:
         """Wait until everything is on disk."""

@@ -10,13 +10,16 @@ Comes in: a `RunConfig` and an output folder. Goes out, in that folder:
     manifest.json    written last: the run is whole
 
 A run that was cut off goes on with `resume` and ends where it would have ended: step s reads rows s*batch onwards of
-a plan that the configuration alone decides, and the adapter starts from the seed.
+a plan that the configuration alone decides, and the adapter starts from the seed. SIGTERM cuts a run off after a step
+that is saved. Several processes (`parallel.processes`) do one run in one folder: the first writes everything but the
+checkpoints, to which each adds its shards, and any number of processes may resume.
 """
 
 import contextlib
 import dataclasses
 import json
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -40,6 +43,7 @@ from arabic_r1_jax.infer.language_model import LanguageModel
 from arabic_r1_jax.model.lora import LoraConfig
 from arabic_r1_jax.model.remat import Remat
 from arabic_r1_jax.model.transformer import flat, init_adapter
+from arabic_r1_jax.parallel import processes
 from arabic_r1_jax.parallel.mesh import make_mesh
 from arabic_r1_jax.train.checkpoints import Checkpoints
 from arabic_r1_jax.train.optimizer import make_optimizer
@@ -65,21 +69,32 @@ def train(cfg: RunConfig, out: Path, resume: bool = False, progress: Progress | 
     A run that is whole already is left as it is.
     Raises `UserError` when `out` holds a run and `resume` is not set, when it holds another run's configuration or the
     data have changed since, when the base has no tokenizer, when the data cannot be used, or when the loss or its
-    gradient is no longer a number.
+    gradient is no longer a number; `processes.Stopped` after a SIGTERM.
     """
     out = Path(out)
-    sha = base_sha(Path(cfg.model.path))
-    begun = claim(out, cfg, sha, resume)
-    if whole := artifacts.read_manifest(out):
-        return {key: whole[key] for key in SUMMARY}
-    try:
-        run = prepare(cfg, out)
-    except UserError:
-        if begun:  # nothing was trained: the mended command may use the same folder
-            release(out)
-        raise
-    started = time.monotonic()
-    adapter, last = _steps(cfg, run, out, progress)
+    with processes.together():
+        sha = processes.from_first(lambda: base_sha(Path(cfg.model.path)))
+        begun = processes.from_first(lambda: claim(out, cfg, sha, resume))
+        if whole := processes.from_first(lambda: artifacts.read_manifest(out)):
+            return {key: whole[key] for key in SUMMARY}
+        try:
+            run = prepare(cfg, out)
+            processes.exchange(None)
+        except UserError:
+            if begun and processes.is_first():  # nothing was trained: the mended command may use the same folder
+                release(out)
+            raise
+        started = time.monotonic()
+        adapter, last = _steps(cfg, run, out, progress)
+        whole = {name: processes.gather(factor) for name, factor in sorted(adapter.items())}
+        seconds = round(time.monotonic() - started, 1)
+        return processes.from_first(lambda: finish(cfg, run, out, sha, whole, last, seconds))
+
+
+def finish(
+    cfg: RunConfig, run: Run, out: Path, sha: str, adapter: dict[str, np.ndarray], last: dict, seconds: float
+) -> dict:
+    """Write the adapter, then the manifest; returns the summary."""
     shutil.rmtree(out / "adapter", ignore_errors=True)
     peft.save_adapter(out / "adapter", adapter, run.base.config, run.lora, sha, fields={"prefix": cfg.data.prefix})
     summary = {
@@ -88,7 +103,7 @@ def train(cfg: RunConfig, out: Path, resume: bool = False, progress: Progress | 
         "loss_by_phase": last["loss_by_phase"],
         "tokens_by_category": _dotted(run.plan.tokens()),
         "utilisation": run.plan.utilisation,
-        "seconds": round(time.monotonic() - started, 1),
+        "seconds": seconds,
         "adapter": str(out / "adapter"),
     }
     config = dataclasses.asdict(cfg)
@@ -149,8 +164,12 @@ def _differences(before: Mapping, now: Mapping, prefix: str = "") -> list[str]:
 
 def prepare(cfg: RunConfig, out: Path) -> Run:
     """Load the base onto the mesh, tokenise the data, plan the rows."""
+    if not (out / RUN).is_file():  # which the first process has written
+        raise UserError(f"{out} is not the folder that the first process sees; --out must lie on a disk that all share")
     lora = LoraConfig(cfg.lora.rank, cfg.lora.alpha, cfg.lora.targets, cfg.lora.expert_rank)
-    base = load(cfg.model.path, dtype=cfg.train.dtype, mesh=make_mesh(cfg.mesh.data, cfg.mesh.expert))
+    mesh = make_mesh(cfg.mesh.data, cfg.mesh.expert)
+    processes.check_mesh(mesh)
+    base = load(cfg.model.path, dtype=cfg.train.dtype, mesh=mesh)
     if base.tokenizer is None:
         raise UserError(f"{cfg.model.path} has no tokenizer.json or tokenizer.model; training needs one")
     files = data_files(cfg)
@@ -160,7 +179,8 @@ def prepare(cfg: RunConfig, out: Path) -> Run:
         raise UserError(
             f"train.seq is {cfg.train.seq} and the model has {base.config.max_position_embeddings} positions; lower it"
         )
-    data = corpora.open(corpora.build(files, base.tokenizer, out / CORPUS, cfg.data.prefix))
+    processes.from_first(lambda: str(corpora.build(files, base.tokenizer, out / CORPUS, cfg.data.prefix)))
+    data = corpora.open(out / CORPUS)
     asked = shares(data.targets(), cfg.mixture.ar, cfg.mixture.categories)
     rows = cfg.train.steps * cfg.train.batch
     return Run(base, lora, data, plan(data, asked, seq=cfg.train.seq, rows=rows, seed=cfg.train.seed))
@@ -181,22 +201,28 @@ def _steps(cfg: RunConfig, run: Run, out: Path, progress: Progress | None) -> tu
     try:
         found = checkpoints.restore(state)
         state, row = found if found else (state, 0)
-        last = _keep(out / METRICS, int(state.step))
+        done = int(state.step)
+        last = processes.from_first(lambda: _keep(out / METRICS, done))
         frozen = flat(base.state)
         if progress:
-            progress(int(state.step))
-        with open(out / METRICS, "a", encoding="utf-8") as log:
+            progress(done)
+        path = out / METRICS if processes.is_first() else os.devnull
+        with open(path, "a", encoding="utf-8") as log, processes.stop_requests() as asked_to_stop:
             for host in batches(run.data, run.plan, settings.batch, pad_id=base.tokenizer.pad_id, start_row=row):
                 state, metrics = step(state, frozen, place_batch(host, base.mesh))
                 row += settings.batch
                 last = _record(jax.device_get(metrics), row, settings.batch, run.plan, schedule)
                 _check_finite(last, out)
                 log.write(json.dumps(last) + "\n")
-                if last["step"] % settings.save_every == 0 or last["step"] == settings.steps:
+                done, ended = last["step"], last["step"] == settings.steps
+                stop = asked_to_stop(done) and not ended
+                if done % settings.save_every == 0 or ended or stop:
                     log.flush()
-                    checkpoints.save(last["step"], state, row)
+                    checkpoints.save(done, state, row)
                 if progress:
                     progress(1, loss=last["loss"])
+                if stop:
+                    raise processes.Stopped(f"stopped after step {done}, which is saved; go on with --resume")
     finally:
         checkpoints.close()
     return state.adapter, last

@@ -1,9 +1,20 @@
-"""`arabic-r1 train`: a LoRA run, from its settings to its adapter."""
+"""`arabic-r1 train`: a LoRA run, from its settings to its adapter.
 
+Several processes, one a host or a GPU, are given the same command (`parallel.processes`).
+"""
+
+import contextlib
+import sys
 from pathlib import Path
 
 from arabic_r1_jax import config, progress, settings
 from arabic_r1_jax.verbs.verb import Options, Parser, Verb, simulate_cpus
+
+_SEVERAL = """\
+several processes: start the same command once on every host of a TPU pod, or with srun or mpirun; elsewhere set
+JAX_COORDINATOR_ADDRESS=HOST:PORT, JAX_NUM_PROCESSES and JAX_PROCESS_ID. All must see DIR. mesh.cpu_devices counts the
+devices of all processes together, so that a run may be resumed by another number of them. After SIGTERM the run saves
+and exits with 75: start it again with --resume."""
 
 
 def _options(parser: Parser) -> None:
@@ -16,19 +27,33 @@ def _options(parser: Parser) -> None:
 def _notes() -> str:
     fields = settings.leaves(config.RunConfig).items()
     rows = [f"  {f'{key} = {settings.default(item)}':<54}{item.metadata['meaning']}" for key, item in fields]
-    return "\n".join(["settings, with the values they have where RUN.toml is silent:", *rows])
+    return "\n".join(["settings, with the values they have where RUN.toml is silent:", *rows, "", _SEVERAL])
 
 
 def _run(options: Options) -> dict:
     cfg = config.load_run_config(options.config, options.set)
-    simulate_cpus(cfg.mesh.cpu_devices)
+    from arabic_r1_jax.parallel import processes
+
+    processes.join()
+    simulate_cpus(processes.simulated(cfg.mesh.cpu_devices))
     from arabic_r1_jax.train import loop
 
-    with progress.bar("Training", cfg.train.steps) as update:
-        return loop.train(cfg, options.out, options.resume, update)
+    first = processes.is_first()
+    try:
+        with processes.one_voice(), _bar(cfg.train.steps) if first else contextlib.nullcontext() as update:
+            return loop.train(cfg, options.out, options.resume, update)
+    except processes.Stopped as stopped:
+        return {"error": str(stopped), "exit_code": processes.STOPPED}
+
+
+def _bar(steps: int) -> contextlib.AbstractContextManager[progress.Bar]:
+    return progress.bar("Training", steps)
 
 
 def _show(result: dict) -> None:
+    if "error" in result:
+        print(f"arabic-r1: {result['error']}", file=sys.stderr)
+        return
     progress.table("Tokens trained on", ("language and kind", "tokens"), list(result["tokens_by_category"].items()))
     by_phase = ", ".join(f"{phase} {loss:.4f}" for phase, loss in result["loss_by_phase"].items())
     print(f"loss {result['loss']:.4f} after {result['steps']:,} steps, {result['seconds']:.0f} s ({by_phase})")
@@ -41,6 +66,7 @@ VERB = Verb(
     options=_options,
     run=_run,
     show=_show,
+    failed=lambda result: result.get("exit_code", 0),
     notes=_notes,
     again="run the same command with --resume to continue from the last checkpoint",
 )

@@ -23,7 +23,7 @@ class Verb:
     run: Callable[[Options], dict]
     show: Callable[[dict], None]
     notes: Callable[[], str] = str  # more text for --help
-    failed: Callable[[dict], bool] = lambda result: False  # whether the result is an answer that exits with 1
+    failed: Callable[[dict], int] = lambda result: 0  # the exit code of an answer that is no success
     again: str = "nothing half-written was left; run the same command again"  # said after an interruption
 
 
