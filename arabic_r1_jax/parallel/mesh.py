@@ -28,8 +28,8 @@ RULES: dict[str, str | tuple[str, ...] | None] = {
 def make_mesh(data: int = 1, expert: int | None = None, devices: Sequence[jax.Device] | None = None) -> Mesh:
     """A mesh of `data` x `expert` devices with axes ("data", "expert").
 
-    `expert=None` takes as many as `data` leaves of `devices` (default: all that JAX sees).
-    Raises `UserError` when the devices do not suffice or `data` does not divide them.
+    `expert=None` takes as many as `data` leaves of `devices` (default: all that JAX sees). Slices lie along `data`.
+    Raises `UserError` when the devices do not suffice, `data` does not divide them, or `expert` would cross TPU slices.
     """
     devices = list(jax.devices() if devices is None else devices)
     if data < 1 or (expert is not None and expert < 1):
@@ -44,10 +44,21 @@ def make_mesh(data: int = 1, expert: int | None = None, devices: Sequence[jax.De
             f"mesh: data={data} x expert={expert} needs {wanted} devices and there are {len(devices)}; "
             "ask for fewer, or simulate more on the CPU with mesh.cpu_devices"
         )
+    devices.sort(key=slice_of)
     grid = np.array(devices[:wanted]).reshape(data, expert)
+    if any(len({slice_of(device) for device in row}) > 1 for row in grid if row[0].platform == "tpu"):
+        raise UserError(
+            f"mesh: expert={expert} crosses TPU slices, whose network is far slower than a slice's own; "
+            f"set mesh.data to a multiple of the {len({slice_of(device) for device in devices})} slices"
+        )
     # Auto: the compiler places what the code does not say. jax.make_mesh's default (Explicit) would put shardings
     # into array types, and then every shard_map argument must have been declared so.
     return Mesh(grid, ("data", "expert"), axis_types=(AxisType.Auto, AxisType.Auto))
+
+
+def slice_of(device: jax.Device) -> int:
+    """The number of the slice that a device belongs to; of GPUs, of the host."""
+    return getattr(device, "slice_index", 0)
 
 
 def is_tpu(mesh: Mesh) -> bool:

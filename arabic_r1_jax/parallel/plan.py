@@ -19,6 +19,7 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax.experimental.mesh_utils import create_device_mesh
 from jax.sharding import Mesh
@@ -32,7 +33,7 @@ from arabic_r1_jax.model.lora import LoraConfig
 from arabic_r1_jax.model.remat import EVERY_LAYER, Remat
 from arabic_r1_jax.model.transformer import abstract_state, flat
 from arabic_r1_jax.parallel.collectives import collective_bytes
-from arabic_r1_jax.parallel.mesh import sharding
+from arabic_r1_jax.parallel.mesh import sharding, slice_of
 from arabic_r1_jax.parallel.roofline import GIB, estimate
 from arabic_r1_jax.parallel.topology import SLICES, Topology, parse
 from arabic_r1_jax.train.losses import KINDS
@@ -103,21 +104,24 @@ def search(cfg: ModelConfig, lora: LoraConfig, *, seq: int, step: str = "train",
 
 
 def mesh_of(topology: Topology, experts: int) -> Mesh:
-    """The devices of a slice as (data, expert): as many along `expert` as divide the experts."""
+    """The devices as (data, expert): along `expert` as many of a slice as divide the experts, slices along `data`."""
     from jax.experimental import topologies
 
+    slices, name = topology.slices, topology.compiled_as.removeprefix(f"{topology.slices}x")
     try:
-        described = topologies.get_topology_desc(platform="tpu", topology_name=topology.compiled_as)
+        devices = topologies.get_topology_desc(platform="tpu", topology_name=name, num_slices=slices).devices
     except Exception as error:  # libtpu missing or of another version: the runtime's own error type
         raise UserError(
             f"libtpu cannot compile for {topology.compiled_as} ({str(error).splitlines()[0][:100]}); "
             "pip install 'arabic_r1_jax[tpu]'"
         ) from error
-    count = len(described.devices)
+    count = len(devices) // slices
     expert = max(n for n in range(1, count + 1) if count % n == 0 and experts % n == 0)
     # Any shape: make_mesh of `topologies` refuses those that split an axis of the torus.
-    grid = create_device_mesh((count // expert, expert), described.devices, allow_split_physical_axes=True)
-    return Mesh(grid, ("data", "expert"))
+    ordered = sorted(devices, key=slice_of)
+    parts = [ordered[first : first + count] for first in range(0, len(ordered), count)]
+    grids = [create_device_mesh((count // expert, expert), part, allow_split_physical_axes=True) for part in parts]
+    return Mesh(np.concatenate(grids), ("data", "expert"))
 
 
 def _train_step(cfg: ModelConfig, lora: LoraConfig, mesh: Mesh, seq: int, remat: Remat = EVERY_LAYER):

@@ -1,6 +1,7 @@
 """The machines that `plan` knows: accelerators by generation, and slices or nodes by name.
 
     v5p:2x2x2    a TPU slice: generation and chips along each axis of its torus; libtpu compiles for it with no device
+    2xv5p:2x2x2  several such slices, joined by the data centre's network
     h100x8       GPUs: kind and number; there is no compiler for them without one, so a TPU slice stands in
 
 `memory` of a TPU is what its compiler allows a device (libtpu 0.0.42), of a GPU what the driver leaves of the data
@@ -65,7 +66,8 @@ class Topology:
     kind: str
     accelerator: Accelerator
     chips: int
-    compiled_as: str  # the TPU slice for which programs are compiled: itself, or a GPU node's stand-in
+    compiled_as: str  # the TPU slices for which programs are compiled: themselves, or a GPU node's stand-in
+    slices: int = 1
 
     @property
     def devices(self) -> int:
@@ -78,19 +80,20 @@ class Topology:
 
 def parse(name: str) -> Topology:
     """The topology of a name; raises `UserError` that tells the forms and the kinds."""
-    if match := re.fullmatch(r"(\w+):(\d+(?:x\d+)+)", name):
-        kind, shape = match[1].lower(), match[2]
+    if match := re.fullmatch(r"(?:([1-9]\d{0,3})x)?([A-Za-z]\w*):(\d+(?:x\d+)+)", name):
+        slices, kind, shape = int(match[1] or 1), match[2].lower(), match[3]
         if kind in TPUS:
             if shape not in SLICES[kind]:
                 raise UserError(f"topology {name}: {kind} comes in slices of {', '.join(SLICES[kind])}")
-            chips = math.prod(map(int, shape.split("x")))
-            return Topology(f"{kind}:{shape}", kind, TPUS[kind], chips, f"{kind}:{shape}")
+            chips = slices * math.prod(map(int, shape.split("x")))
+            named = f"{kind}:{shape}" if slices == 1 else f"{slices}x{kind}:{shape}"
+            return Topology(named, kind, TPUS[kind], chips, named, slices)
     if (match := re.fullmatch(r"(\w+?)x(\d+)", name)) and match[1].lower() in GPUS:
         kind, count = match[1].lower(), int(match[2])
         if count not in _STAND_IN:
             raise UserError(f"topology {name}: plan counts {', '.join(map(str, _STAND_IN))} GPUs")
         return Topology(f"{kind}x{count}", kind, GPUS[kind], count, _STAND_IN[count])
     raise UserError(
-        f"topology {name!r} is unknown; name a TPU slice such as v5p:2x2x2 ({', '.join(TPUS)}) or GPUs such as h100x8 "
-        f"({', '.join(GPUS)})"
+        f"topology {name!r} is unknown; name a TPU slice such as v5p:2x2x2 ({', '.join(TPUS)}), several such as "
+        f"2xv5p:2x2x2, or GPUs such as h100x8 ({', '.join(GPUS)})"
     )
