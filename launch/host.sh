@@ -52,7 +52,7 @@ train() {
     $stopped && break
     ((code == 0 || code == 2)) && return "$code"
     ((code == 75 || SECONDS - began > 1800)) && attempt=0 # 75: another host was told to stop, and all have saved
-    ((code != 75 && ++attempt == 5)) && return "$code"
+    ((++attempt == 5)) && return "$code"
     echo "training ended with exit code $code; going on from the last checkpoint (short attempts: $attempt of 5)"
     sleep "${PAUSE:-30}" &
     await $!
