@@ -179,6 +179,7 @@ def prepare(cfg: RunConfig, out: Path) -> Run:
         raise UserError(
             f"train.seq is {cfg.train.seq} and the model has {base.config.max_position_embeddings} positions; lower it"
         )
+    processes.exchange(None)  # a corpus takes long: not for a run that one process cannot start
     processes.from_first(lambda: str(corpora.build(files, base.tokenizer, out / CORPUS, cfg.data.prefix)))
     data = corpora.open(out / CORPUS)
     asked = shares(data.targets(), cfg.mixture.ar, cfg.mixture.categories)
@@ -197,8 +198,11 @@ def _steps(cfg: RunConfig, run: Run, out: Path, progress: Progress | None) -> tu
     start = init_adapter(jax.random.key(settings.seed), base.config, run.lora, base.mesh)
     state = init_state(start, optimizer, base.mesh)
     step = make_step(model, optimizer, dataclasses.asdict(settings.phase_weights), state)
-    checkpoints = Checkpoints(out / "checkpoints")
-    try:
+    # SIGTERM is heeded before there is a log, so that who sees the log may send it.
+    with (
+        processes.stop_requests() as asked_to_stop,
+        contextlib.closing(Checkpoints(out / "checkpoints")) as checkpoints,
+    ):
         found = checkpoints.restore(state)
         state, row = found if found else (state, 0)
         done = int(state.step)
@@ -206,8 +210,7 @@ def _steps(cfg: RunConfig, run: Run, out: Path, progress: Progress | None) -> tu
         frozen = flat(base.state)
         if progress:
             progress(done)
-        path = out / METRICS if processes.is_first() else os.devnull
-        with open(path, "a", encoding="utf-8") as log, processes.stop_requests() as asked_to_stop:
+        with open(out / METRICS if processes.is_first() else os.devnull, "a", encoding="utf-8") as log:
             for host in batches(run.data, run.plan, settings.batch, pad_id=base.tokenizer.pad_id, start_row=row):
                 state, metrics = step(state, frozen, place_batch(host, base.mesh))
                 row += settings.batch
@@ -223,8 +226,6 @@ def _steps(cfg: RunConfig, run: Run, out: Path, progress: Progress | None) -> tu
                     progress(1, loss=last["loss"])
                 if stop:
                     raise processes.Stopped(f"stopped after step {done}, which is saved; go on with --resume")
-    finally:
-        checkpoints.close()
     return state.adapter, last
 
 

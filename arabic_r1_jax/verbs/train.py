@@ -38,16 +38,12 @@ def _run(options: Options) -> dict:
     simulate_cpus(processes.simulated(cfg.mesh.cpu_devices))
     from arabic_r1_jax.train import loop
 
-    first = processes.is_first()
+    bar = progress.bar("Training", cfg.train.steps) if processes.is_first() else contextlib.nullcontext()
     try:
-        with processes.one_voice(), _bar(cfg.train.steps) if first else contextlib.nullcontext() as update:
+        with processes.one_voice(), bar as update:
             return loop.train(cfg, options.out, options.resume, update)
     except processes.Stopped as stopped:
         return {"error": str(stopped), "exit_code": processes.STOPPED}
-
-
-def _bar(steps: int) -> contextlib.AbstractContextManager[progress.Bar]:
-    return progress.bar("Training", steps)
 
 
 def _show(result: dict) -> None:

@@ -1,7 +1,7 @@
 """Several processes do one run: the losses, the checkpoint and the end of one process, in any number of them.
 
-Processes are real, on this host, and share 8 simulated devices. Losses agree to 1e-5: sums over devices are the same,
-what XLA:CPU makes of a program may differ.
+Processes are real, on this host, and share 8 simulated devices. Losses and adapters agree to 1e-5: what is summed is
+the same, in what order may differ.
 """
 
 import json
@@ -12,12 +12,16 @@ import subprocess
 import sys
 import time
 
+import jax
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from arabic_r1_jax import artifacts
 from arabic_r1_jax.checkpoint import peft
+from arabic_r1_jax.errors import UserError
+from arabic_r1_jax.parallel import processes
+from arabic_r1_jax.parallel.mesh import make_mesh
 from arabic_r1_jax.parallel.processes import STOPPED
 
 SETTINGS = {
@@ -37,10 +41,13 @@ SETTINGS = {
 
 @pytest.fixture
 def start(base, records):
-    """A function: start the same command in `count` processes; ended with the test."""
+    """A function: start the same command in `count` processes, `last` settings in the last one alone.
+
+    They end with the test at the latest.
+    """
     started = []
 
-    def run(count, out, *words, resume=False, **changes):
+    def run(count, out, *words, last=(), **changes):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -53,7 +60,8 @@ def start(base, records):
         for index in range(count):
             env = clean | (several | {"JAX_PROCESS_ID": str(index)} if count > 1 else {})
             pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-            started.append(subprocess.Popen(command + ["--resume"] * resume, env=env, **pipes))
+            own = [word for setting in last for word in ("--set", setting)] if index == count - 1 else []
+            started.append(subprocess.Popen(command + own, env=env, **pipes))
         return started[-count:]
 
     yield run
@@ -61,10 +69,10 @@ def start(base, records):
         process.kill()
 
 
-def ended(processes, seconds=240):
+def ended(started, seconds=240):
     """(exit codes, what each printed on stdout, what each printed on stderr)."""
-    said = [process.communicate(timeout=seconds) for process in processes]
-    return [p.returncode for p in processes], [out for out, _ in said], [err for _, err in said]
+    said = [process.communicate(timeout=seconds) for process in started]
+    return [p.returncode for p in started], [out for out, _ in said], [err for _, err in said]
 
 
 def lines(out):
@@ -79,75 +87,147 @@ def assert_same_run(got, want):
     adapters = [load_file(run / "adapter" / peft.WEIGHTS) for run in (got, want)]
     assert adapters[0].keys() == adapters[1].keys()
     for name, wanted in adapters[1].items():
-        # Adam divides by a gradient's size, so that one near 0 magnifies its rounding.
         np.testing.assert_allclose(adapters[0][name], wanted, atol=5e-4, err_msg=name)
     assert artifacts.read_manifest(got)["kind"] == "run"
 
 
-def test_two_processes_do_the_run_of_one(start, whole, tmp_path):
-    codes, said, errors = ended(start(2, tmp_path / "run"))
-    assert codes == [0, 0], errors
-    assert json.loads(said[0])["steps"] == 6
-    assert said[1] == ""  # the first process speaks for all
-    assert_same_run(tmp_path / "run", whole.out)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("count", [4, 1])
-def test_a_run_stopped_in_two_processes_ends_in_other_numbers_of_them(count, start, whole, tmp_path):
-    out = tmp_path / "run"
-    processes = start(2, out)
-    while not (out / "metrics.jsonl").exists() or len(lines(out)) < 1:
-        assert all(process.poll() is None for process in processes), ended(processes)
-        time.sleep(0.1)
-    for process in processes:
-        process.send_signal(signal.SIGTERM)
-    codes, said, errors = ended(processes)
-    assert codes == [STOPPED, STOPPED], errors
-    assert "go on with --resume" in json.loads(said[0])["error"]
-    assert artifacts.read_manifest(out) is None
-    assert ended(start(count, out, resume=True))[0] == [0] * count
-    assert_same_run(out, whole.out)
-
-
-@pytest.mark.slow
-def test_a_lone_process_saves_when_it_is_told_to_stop(start, whole, tmp_path):
-    out = tmp_path / "run"
-    (process,) = start(1, out, train__save_every=1000)
+def until_logged(started, out):
+    """Wait until a run has opened its log; its first step is then being compiled."""
     while not (out / "metrics.jsonl").exists():
-        assert process.poll() is None, ended([process])
+        assert all(process.poll() is None for process in started), ended(started)
         time.sleep(0.05)
-    time.sleep(0.5)  # the log is opened just before signals are heeded
-    process.send_signal(signal.SIGTERM)
-    codes, _, errors = ended([process])
-    assert codes == [STOPPED], errors
-    assert ended(start(1, out, resume=True, train__save_every=1000))[0] == [0]
+
+
+@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_several_processes_do_the_run_of_one(count, start, whole, tmp_path):
+    codes, said, errors = ended(start(count, tmp_path / "run"))
+    assert codes == [0] * count, errors
+    assert json.loads(said[0])["steps"] == 6
+    assert set(said[1:]) == {""}  # the first process speaks for all
+    assert_same_run(tmp_path / "run", whole.out)
+    assert sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir()) == ["4", "6"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before, after", [(2, 1), (2, 4), (4, 2), (1, 4)])
+def test_a_run_stopped_in_some_processes_ends_in_another_number_of_them(before, after, start, whole, tmp_path):
+    """Each is stopped by a SIGTERM to its last process, wherever in its first steps that comes."""
+    out = tmp_path / "run"
+    started = start(before, out, train__save_every=1000)
+    until_logged(started, out)
+    started[-1].send_signal(signal.SIGTERM)
+    codes, said, errors = ended(started)
+    assert codes == [STOPPED] * before, errors
+    assert "go on with --resume" in json.loads(said[0])["error"]
+    assert set(said[1:]) <= {""}
+    assert artifacts.read_manifest(out) is None
+    done = lines(out)[-1]["step"]
+    assert 0 < done < 6
+    assert [path.name for path in (out / "checkpoints").iterdir()] == [str(done)]
+    codes, _, errors = ended(start(after, out, "--resume", train__save_every=1000))
+    assert codes == [0] * after, errors
     assert_same_run(out, whole.out)
 
 
 def test_a_mistake_is_told_once_and_ends_all(start, tmp_path):
     out = tmp_path / "run"
-    codes, _, errors = ended(start(2, out, data__records=tmp_path / "absent.jsonl"), seconds=60)
+    codes, said, errors = ended(start(2, out, data__records=tmp_path / "absent.jsonl"), seconds=60)
     assert codes == [1, 1]
-    assert sum("absent.jsonl" in error for error in errors) == 1
+    assert "absent.jsonl" in json.loads(said[0])["error"]
+    assert [error.count("absent.jsonl") for error in errors] == [1, 0]
+    assert not out.exists()
+
+
+def test_a_failure_of_one_process_ends_all_and_is_told_by_the_first(start, tmp_path):
+    out = tmp_path / "run"
+    codes, said, errors = ended(start(2, out, last=["model.path=elsewhere"]), seconds=60)
+    assert codes == [1, 1], errors
+    assert json.loads(said[0])["error"].startswith("process 1: elsewhere does not exist")
+    assert [error.count("elsewhere") for error in errors] == [1, 0]
     assert not out.exists()
 
 
 @pytest.mark.slow
 def test_the_others_end_when_a_process_is_killed(start, tmp_path):
+    """At the latest when JAX's coordination service misses its heartbeat, after 100 s."""
     out = tmp_path / "run"
-    processes = start(2, out, train__steps=100000)
-    while not (out / "metrics.jsonl").exists():
-        assert all(process.poll() is None for process in processes), ended(processes)
-        time.sleep(0.1)
-    processes[1].kill()
-    codes, _, _ = ended(processes[:1], seconds=200)
+    started = start(2, out, train__steps=2000)
+    until_logged(started, out)
+    started[1].kill()
+    codes, _, _ = ended(started[:1], seconds=200)
     assert codes[0] != 0
 
 
-def test_incomplete_settings_are_refused(tmp_path):
-    env = os.environ | {"JAX_PLATFORMS": "cpu", "JAX_NUM_PROCESSES": "2"}
-    command = [sys.executable, "-m", "arabic_r1_jax", "train", "--set", "model.path=x", "--out", str(tmp_path / "run")]
-    done = subprocess.run(command, env=env, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "JAX_NUM_PROCESSES is set and JAX_COORDINATOR_ADDRESS, JAX_PROCESS_ID is not" in done.stderr
+# ---- how a process knows that it is one of several
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """A function: the environment's own words about processes are these; a stand-in notes what JAX is asked for."""
+    asked = []
+    monkeypatch.setattr(jax.distributed, "initialize", lambda **named: asked.append(named))
+    monkeypatch.setattr(processes.glob, "glob", lambda pattern: [])
+
+    def make(**words):
+        for name in (processes.ADDRESS, processes.COUNT, processes.INDEX, *LAUNCHERS):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in words.items():
+            monkeypatch.setenv(name, value)
+        return asked
+
+    return make
+
+
+LAUNCHERS = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
+
+
+@pytest.mark.parametrize(
+    "words", [{}, {"SLURM_STEP_NUM_TASKS": "1", "SLURM_NTASKS": "8"}, {"OMPI_COMM_WORLD_SIZE": "1"}]
+)
+def test_a_process_alone_waits_for_nobody(words, environment):
+    asked = environment(**words)
+    processes.join()
+    assert asked == []
+    assert (processes.count(), processes.is_first(), processes.simulated(8)) == (1, True, 8)
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_a_task_of_a_launcher_leaves_the_rest_to_jax(launcher, environment):
+    asked = environment(**{launcher: "4"})
+    processes.join()
+    assert asked == [{"coordinator_address": None, "shutdown_timeout_seconds": processes.PARTING}]
+
+
+def test_the_variables_are_handed_on(environment):
+    asked = environment(JAX_COORDINATOR_ADDRESS="host:1", JAX_NUM_PROCESSES="4", JAX_PROCESS_ID="2")
+    processes.join()
+    assert {"coordinator_address": "host:1", "num_processes": 4, "process_id": 2}.items() <= asked[0].items()
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ({"JAX_NUM_PROCESSES": "2"}, "JAX_NUM_PROCESSES is set and JAX_COORDINATOR_ADDRESS, JAX_PROCESS_ID is not"),
+        ({"JAX_COORDINATOR_ADDRESS": "host:1"}, "set all three, or none"),
+        (
+            {"JAX_COORDINATOR_ADDRESS": "host:1", "JAX_NUM_PROCESSES": "two", "JAX_PROCESS_ID": "0"},
+            "did not find each other .*two",
+        ),
+    ],
+)
+def test_what_the_environment_leaves_unclear_is_refused(words, said, environment):
+    asked = environment(**words)
+    with pytest.raises(UserError, match=said):
+        processes.join()
+    assert asked == []
+
+
+def test_a_mesh_that_leaves_a_process_out_is_refused(monkeypatch):
+    monkeypatch.setattr(processes, "count", lambda: 2)
+    with pytest.raises(UserError, match="lies on 1 of 2 processes"):
+        processes.check_mesh(make_mesh())
+
+
+def test_simulated_devices_are_shared_out(monkeypatch):
+    monkeypatch.setattr(processes, "count", lambda: 4)
+    assert [processes.simulated(devices) for devices in (8, 1, None)] == [2, 1, None]
