@@ -71,9 +71,7 @@ class TrainSection:
     clip: float = option(1.0, "largest global norm of the gradient", above=0, high=1_000_000)
     seed: int = option(0, "of the adapter's start and the order of the data", low=0, high=2**31 - 1)
     dtype: str = option("bfloat16", "dtype of the computation", choices=("bfloat16", "float32"))
-    remat_period: int = option(
-        1, "layers between kept residual streams; more frees memory, costs time", low=1, high=1000
-    )
+    remat_period: int = option(1, "layers between kept residual streams; 0: keep all activations", low=0, high=1000)
     residuals: str = option("device", "memory where kept residual streams wait", choices=("device", "host"))
     save_every: int = option(100, "steps between checkpoints", low=1, high=10_000_000)
     phase_weights: PhaseWeights = section(PhaseWeights)
@@ -83,7 +81,7 @@ class TrainSection:
 class MeshSection:
     data: int = option(1, "devices along data, which repeat the weights", low=1, high=65536)
     expert: int | None = option(None, "devices along expert; unset: all that data leaves", low=1, high=65536)
-    cpu_devices: int | None = option(None, "CPU devices to simulate; unset: what JAX finds", low=1, high=1024)
+    cpu_devices: int | None = option(None, "CPU devices to simulate, over all processes", low=1, high=1024)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ up() {
   upload
   run xpk workload create "${here[@]}" --workload "$RUN" --tpu-type "$ACCELERATOR" --num-slices 1 --max-restarts 50 \
     --docker-image ghcr.io/astral-sh/uv:python3.11-bookworm-slim --storage arabic-r1 \
-    --command "cd /work && bash bucket/launch/$RUN/host.sh $RUN"
+    --command "cd /run/arabic-r1 && bash bucket/launch/$RUN/host.sh $RUN"
 }
 
 logs() {

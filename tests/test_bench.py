@@ -39,3 +39,29 @@ def test_conversion_has_a_speed_and_a_memory(tmp_path, monkeypatch, kind):
     found = bench.measure(tmp_path / "src", tmp_path)
     assert all(found[name] > 0 for name in ("copy", "hf-to-orbax", "orbax-to-hf"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["src"]
+
+
+def test_a_step_of_ours_and_of_the_peers_has_the_same_loss(tmp_path, monkeypatch):
+    pytest.importorskip("peft")
+    bench = program("bench_train")
+    small = dict(vocab_size=64, hidden_size=32, intermediate_size=48, moe_intermediate_size=16, num_hidden_layers=2)
+    small |= dict(n_routed_experts=8, q_lora_rank=16, kv_lora_rank=16, qk_nope_head_dim=8, qk_rope_head_dim=8)
+    monkeypatch.setattr(bench, "CONFIG", bench.CONFIG | small | dict(v_head_dim=8))
+    monkeypatch.setattr(bench, "TOKENS", 16)
+    bench.make(tmp_path)
+    losses = [side(tmp_path)() for side in (bench.ours, bench.peer)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+    assert bench.sgemm(tmp_path)() == bench.SGEMM
+
+
+def test_the_steps_are_taken_in_turns_and_compared(tmp_path, monkeypatch):
+    """With processes that answer at once: ours takes 2 CPU seconds, the peer 4, the product 0.1."""
+    bench, told = program("bench_train"), {"ours": 2.0, "peer": 4.0, "sgemm": 0.1}
+    fake = tmp_path / "fake.py"
+    fake.write_text(
+        f"import json, sys\nfor _ in sys.stdin:\n    print(json.dumps([{told}[sys.argv[1]], 1.0, 0.5]), flush=True)\n"
+    )
+    monkeypatch.setattr(bench, "__file__", str(fake))
+    found = bench.measure(tmp_path, rounds=3)
+    assert (found["ratio"], found["wall_ratio"]) == (2.0, 1.0)
+    assert found["sgemm_fraction"] == pytest.approx(bench.STEP_GFLOP / 2.0 / (2 * 2048**3 / 1e9 / 0.1))

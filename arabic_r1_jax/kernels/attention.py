@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.sharding import Mesh
 
-from arabic_r1_jax.parallel.mesh import is_tpu, sharding
+from arabic_r1_jax.parallel.mesh import platform, sharding
 
 MIN_PIECE, MAX_PIECES = 64, 8  # of the queries in `in_pieces`
 SCORES_BYTES = 2**27  # of one row of a batch, float32
@@ -24,7 +24,7 @@ def causal_attention(q: Array, key: Array, value: Array, segments: Array, scale:
 
     segments i32 [B, T]; scale multiplies the scores. Returns [B, T, H, V] in q's dtype.
     """
-    if is_tpu(mesh) and q.shape[1] % SPLASH_BLOCKS[-1] == 0:
+    if platform(mesh) == "tpu" and q.shape[1] % SPLASH_BLOCKS[-1] == 0:
         return splash(q, key, value, segments, scale, mesh)
     return in_pieces(q, key, value, segments, scale)
 

@@ -102,28 +102,14 @@ def gmm(
         # Of the factors, a few numbers a matrix, the kernel wants rows padded to 128: let that be those of G alone.
         operands, body = (x, w, lax.dynamic_slice_in_dim(scale, first, groups)), _fp8_body
         scratch = [pltpu.VMEM(tile, x.dtype)]
-
-    def group(v: Array, visits: _Visits) -> Array:  # the one that visit v has in VMEM
-        return jnp.minimum(visits.group[jnp.minimum(v, visits.last[0])], groups - 1)
-
-    def weight(n: Array, v: Array, visits: _Visits) -> tuple:
-        return visits.first[0] + group(v, visits), *((0, n) if transposed else (n, 0))
-
-    in_specs = [
-        pl.BlockSpec((rows, depth), lambda n, v, visits: (visits.tile[jnp.minimum(v, visits.last[0])], 0)),
-        pl.BlockSpec((None, *tile), weight),
-        *(
-            pl.BlockSpec((None, *a.shape[1:]), lambda n, v, visits: (group(v, visits), 0, 0), memory_space=pltpu.SMEM)
-            for a in operands[2:]
-        ),
-    ]
+    factors = [a.shape[1:] for a in operands[2:]]
     return pl.pallas_call(
         functools.partial(body, groups=groups, transposed=transposed),
         out_shape=jax.ShapeDtypeStruct((x.shape[0], out), x.dtype),
         grid_spec=pltpu.PrefetchScalarGridSpec(
             num_scalar_prefetch=1,
             grid=(pl.cdiv(out, width), visits.count),
-            in_specs=in_specs,
+            in_specs=_fetched((rows, depth), tile, factors, groups, transposed),
             out_specs=pl.BlockSpec((rows, width), lambda n, v, visits: (visits.tile[v], n)),
             scratch_shapes=scratch,
         ),
@@ -133,6 +119,25 @@ def gmm(
         ),
         interpret=interpret,
     )(visits, *operands)
+
+
+def _fetched(rows: tuple, tile: tuple, factors: list[tuple], groups: int, transposed: bool) -> list[pl.BlockSpec]:
+    """What a cell of the grid has at hand: a tile of rows, one of its group's matrix, and that matrix's factors."""
+
+    def group(v: Array, visits: _Visits) -> Array:  # the one that visit v has in VMEM
+        return jnp.minimum(visits.group[jnp.minimum(v, visits.last[0])], groups - 1)
+
+    def weight(n: Array, v: Array, visits: _Visits) -> tuple:
+        return visits.first[0] + group(v, visits), *((0, n) if transposed else (n, 0))
+
+    return [
+        pl.BlockSpec(rows, lambda n, v, visits: (visits.tile[jnp.minimum(v, visits.last[0])], 0)),
+        pl.BlockSpec((None, *tile), weight),
+        *(
+            pl.BlockSpec((None, *shape), lambda n, v, visits: (group(v, visits), 0, 0), memory_space=pltpu.SMEM)
+            for shape in factors
+        ),
+    ]
 
 
 class _Visits(NamedTuple):

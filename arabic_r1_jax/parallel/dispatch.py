@@ -25,7 +25,7 @@ from arabic_r1_jax.kernels.gmm_tpu import frozen_matmul_tpu
 from arabic_r1_jax.parallel.expert_loop import by_expert
 from arabic_r1_jax.parallel.expert_pieces import by_piece
 from arabic_r1_jax.parallel.expert_rows import Stacks, lay_out
-from arabic_r1_jax.parallel.mesh import sharding
+from arabic_r1_jax.parallel.mesh import platform, sharding
 
 # Where a platform has a kernel for frozen matrices, that one multiplies them.
 KERNELS = {"tpu": frozen_matmul_tpu, "gpu": frozen_matmul_gpu}
@@ -49,7 +49,7 @@ def experts_ffn(x: Array, weights: Array, ids: Array, stacks: Stacks, scale: flo
     ids = jnp.pad(ids, pad, constant_values=experts)
     token_spec = sharding(TOKEN_AXES, x.shape, mesh).spec
     stack_specs = {name: sharding(STACK_AXES[-stack.ndim :], stack.shape, mesh).spec for name, stack in stacks.items()}
-    kernel = KERNELS.get(mesh.devices.flat[0].platform)
+    kernel = KERNELS.get(platform(mesh))
     sizes = dict(experts=experts, owners=mesh.shape["expert"], scale=scale, kernel=kernel)
     run = functools.partial(_on_one_device, **sizes)
     y = jax.shard_map(

@@ -16,7 +16,17 @@ from jax import Array, lax
 from jax.custom_derivatives import SymbolicZero
 
 from arabic_r1_jax.kernels.block_fp8 import take, widen
-from arabic_r1_jax.parallel.expert_rows import Rows, Sizes, Stacks, down, gate_and_up, split_trained, take_rows
+from arabic_r1_jax.parallel.expert_rows import (
+    Rows,
+    Sizes,
+    Stacks,
+    down,
+    gate_and_up,
+    split_trained,
+    stack_index,
+    take_rows,
+    values_of,
+)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -54,18 +64,14 @@ def _matrices(stacks: Stacks, expert: Array, layer: Array, dtype) -> Stacks:
     """One expert's matrices, "gate.weight" [F, D] and so on, in `dtype`."""
 
     def of(name: str) -> Array:
-        index, stack = _index(stacks[name], expert, layer), stacks[name]
-        return take(stack.reshape(-1, *stack.shape[-2:]), index)
+        stack = stacks[name]
+        return take(stack.reshape(-1, *stack.shape[-2:]), stack_index(stack, expert, layer))
 
     def matrix(name: str) -> Array:
         scale = name.replace("weight", "scale")
         return widen(of(name), of(scale), dtype) if scale != name and scale in stacks else of(name).astype(dtype)
 
     return {name: matrix(name) for name in stacks if not name.endswith("scale")}
-
-
-def _index(stack: Array, expert: Array, layer: Array) -> Array:
-    return expert + layer * stack.shape[1] if stack.ndim == 4 else expert
 
 
 def _linear(matrices: Stacks, scale: float, name: str, x: Array) -> Array:
@@ -87,7 +93,7 @@ def _put(whole: Array, part: Array, at: Array) -> Array:
 
 def _forward(sizes, x, weights, rows, layer, stacks):
     trained, frozen = split_trained(stacks)
-    values = jax.tree.map(lambda a: a.value, (x, weights, rows, layer), is_leaf=lambda a: hasattr(a, "perturbed"))
+    values = values_of((x, weights, rows, layer))
     y, kept = _run(sizes, *values, trained | frozen)
     return y, (*values, trained, frozen, kept)
 
@@ -109,7 +115,7 @@ def _backward(sizes, saved, dy):
             dx, dw, dt = carry
             at, pair = _pairs(sizes, rows, i)
             gate, up = (lax.dynamic_slice_in_dim(a, at, sizes.block) for a in (gates, ups))
-            # Both are linear in the rows, or nearly: their own results are not needed, and the compiler drops them.
+            # The results of both are dropped, and with them their products: only the gradients are used.
             _, back = jax.vjp(on(down), learnt, gate, up, take_rows(flat, pair))
             d_down, *d_hidden, d_weight = back(take_rows(dy, pair // k))
             _, back = jax.vjp(on(gate_and_up), learnt, take_rows(x, pair // k))
@@ -130,7 +136,7 @@ def _backward(sizes, saved, dy):
 def _add_at(stack: Array, matrix: Array, expert: Array, layer: Array) -> Array:
     """Add one expert's gradient to its stack's."""
     matrices = stack.reshape(-1, *stack.shape[-2:])
-    return matrices.at[_index(stack, expert, layer)].add(matrix.astype(stack.dtype)).reshape(stack.shape)
+    return matrices.at[stack_index(stack, expert, layer)].add(matrix.astype(stack.dtype)).reshape(stack.shape)
 
 
 by_expert.defvjp(_forward, _backward, symbolic_zeros=True)

@@ -15,7 +15,17 @@ from jax import Array, lax
 from jax.custom_derivatives import SymbolicZero
 
 from arabic_r1_jax.kernels.grouped_matmul import grouped_matmul
-from arabic_r1_jax.parallel.expert_rows import Rows, Sizes, Stacks, down, gate_and_up, split_trained, take_rows
+from arabic_r1_jax.parallel.expert_rows import (
+    Rows,
+    Sizes,
+    Stacks,
+    down,
+    gate_and_up,
+    split_trained,
+    stack_index,
+    take_rows,
+    values_of,
+)
 
 PIECE = 4096  # rows
 
@@ -52,8 +62,8 @@ def _piece(sizes: Sizes, rows: Rows) -> Callable[[Array], tuple[Array, Array]]:
     """A function: the pairs of the i-th piece's rows and the owners of its blocks; one expert alone is a scalar."""
     step = _step(sizes)
     blocks = -(-sizes.blocks // step) * step
-    none = rows.pair.shape[0]  # more than there are pairs
-    pair = jnp.pad(rows.pair, (0, blocks * sizes.block - none), constant_values=2**30)
+    past = jnp.iinfo(jnp.int32).max  # no pair's number: the row is empty
+    pair = jnp.pad(rows.pair, (0, blocks * sizes.block - len(rows.pair)), constant_values=past)
     owner = jnp.pad(rows.owner, (0, blocks - sizes.blocks), mode="edge")
 
     def of(i: Array) -> tuple[Array, Array]:
@@ -78,7 +88,7 @@ def _ffn(
 
     def matmul(name: str, x: Array, scale: str | None = None) -> Array:
         w = stacks[name]
-        group = owner + layer * w.shape[1] if w.ndim == 4 else owner
+        group = stack_index(w, owner, layer)
         w, scale = (None if a is None else a.reshape(-1, *a.shape[-2:]) for a in (w, stacks.get(scale)))
         if name in frozen and name.endswith("weight"):
             return kernel(x, w, group, scale, sizes.owned)
@@ -96,7 +106,7 @@ def _ffn(
 
 def _forward(sizes, kernel, x, weights, rows, layer, stacks):
     trained, frozen = split_trained(stacks)
-    values = jax.tree.map(lambda a: a.value, (x, weights, rows, layer), is_leaf=lambda a: hasattr(a, "perturbed"))
+    values = values_of((x, weights, rows, layer))
     return by_piece(sizes, kernel, *values, trained | frozen), (*values, trained, frozen)
 
 

@@ -8,6 +8,7 @@ and `expert_pieces`.
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
@@ -70,6 +71,11 @@ def take_rows(values: Array, index: Array) -> Array:
     return values.at[index].get(mode="fill", fill_value=0)
 
 
+def stack_index(stack: Array, expert: Array, layer: Array) -> Array:
+    """Where an expert's matrix is in a stack's list of matrices; stacks are [L, E, out, in] or [E, out, in]."""
+    return expert + layer * stack.shape[1] if stack.ndim == 4 else expert
+
+
 def gate_and_up(linear: Callable[[str, Array], Array], x: Array) -> tuple[Array, Array]:
     """The two products before the nonlinearity; `linear(name, x)` is the product with an expert's matrix."""
     return linear("gate", x), linear("up", x)
@@ -83,7 +89,12 @@ def down(linear: Callable[[str, Array], Array], gate: Array, up: Array, weights:
     return linear("down", gated(gate, up) * weights[..., None])
 
 
+def values_of(marked: object) -> object:
+    """The arrays of what a `custom_vjp` with symbolic zeros is given."""
+    return jax.tree.map(lambda a: a.value, marked, is_leaf=lambda a: hasattr(a, "perturbed"))
+
+
 def split_trained(stacks: dict) -> tuple[Stacks, Stacks]:
-    """(trained, frozen), as a `custom_vjp` with symbolic zeros sees them: a gradient is made for the first alone."""
+    """(trained, frozen) of stacks as such a `custom_vjp` is given them: a gradient is made for the first alone."""
     trained = {name: stack.value for name, stack in stacks.items() if stack.perturbed}
     return trained, {name: stack.value for name, stack in stacks.items() if not stack.perturbed}

@@ -61,9 +61,9 @@ def slice_of(device: jax.Device) -> int:
     return getattr(device, "slice_index", 0)
 
 
-def is_tpu(mesh: Mesh) -> bool:
-    """Whether a program for this mesh may use the TPU kernels; the mesh may be of a machine that is not here."""
-    return mesh.devices.flat[0].platform == "tpu"
+def platform(mesh: Mesh) -> str:
+    """ "cpu", "gpu" or "tpu": whose kernels a program for this mesh uses. Its devices need not be here."""
+    return mesh.devices.flat[0].platform
 
 
 def sharding(axes: Sequence[str | None], shape: Sequence[int], mesh: Mesh) -> NamedSharding:

@@ -4,18 +4,14 @@
 
 libtpu compiles for a named slice on any Linux machine (`jax.experimental.topologies`); its compiler says what each
 device will hold. Weights are shapes only, so R1's 661 GB take no memory here. For GPUs arguments are exact, by the
-sharding, and temporaries are those of the TPU slice with as many devices. Reports are kept by a hash of all that
-decides them, the code included: compiling R1 takes minutes.
+sharding, and temporaries are those of the TPU slice with as many devices. What the compiler said is kept (`reports`).
 """
 
 import dataclasses
-import hashlib
-import json
 import math
-import os
 import re
 from collections.abc import Callable
-from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +20,6 @@ from flax import nnx
 from jax.experimental.mesh_utils import create_device_mesh
 from jax.sharding import Mesh
 
-from arabic_r1_jax import artifacts
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.infer.cache import Cache, decode
 from arabic_r1_jax.infer.language_model import resident
@@ -32,6 +27,7 @@ from arabic_r1_jax.model.config import ModelConfig
 from arabic_r1_jax.model.lora import LoraConfig
 from arabic_r1_jax.model.remat import EVERY_LAYER, Remat
 from arabic_r1_jax.model.transformer import abstract_state, flat
+from arabic_r1_jax.parallel import reports
 from arabic_r1_jax.parallel.collectives import collective_bytes
 from arabic_r1_jax.parallel.mesh import sharding, slice_of
 from arabic_r1_jax.parallel.roofline import GIB, estimate
@@ -44,12 +40,23 @@ TILE = 128  # rows of a TPU's matrix unit: a sequence is a multiple of it
 _QUICK = {"exec_time_optimization_effort": -1.0}  # a third of the compile time, and memory within 1%
 _NEAR = 0.03  # a verdict this near the limit is confirmed at full effort
 
-
 # Cheapest in time first: `plan` takes the first that fits.
 REMATS = (Remat(), Remat(2), Remat(2, "host"))
 
 
-_COMPILED = ("infer", "kernels", "model", "parallel", "train")  # the packages that a report follows from
+class Question(NamedTuple):
+    """What is to be compiled."""
+
+    cfg: ModelConfig
+    lora: LoraConfig
+    topology: Topology
+    seq: int  # tokens of the one sequence that a device has
+    step: str  # "train" (LoRA, forward and backward) or "decode" (one token of every sequence)
+    remat: Remat = EVERY_LAYER
+
+    def to_json(self) -> list:
+        """All that decides what the compiler says."""
+        return [dataclasses.asdict(self.cfg), dataclasses.asdict(self.lora), self.topology.compiled_as, *self[3:]]
 
 
 def plan(
@@ -65,8 +72,8 @@ def plan(
 ) -> dict:
     """Compile one step for `topology`, a sequence of `seq` tokens a device, and report on it.
 
-    step: "train" (LoRA, forward and backward) or "decode" (one token of every sequence). price: of a chip-hour.
-    remat: what a backward pass keeps; None tries `REMATS` until one fits. watch is told what is being compiled.
+    step: as in `Question`. price: of a chip-hour. remat: what a backward pass keeps; None tries `REMATS` until one
+    fits. watch is told what is being compiled.
     Raises `UserError` for a sequence that is no multiple of `TILE` or longer than the model's positions.
     """
     if seq < TILE or seq % TILE or seq > cfg.max_position_embeddings:
@@ -75,8 +82,9 @@ def plan(
         )
     choices = REMATS if remat is None and step == "train" else (remat or EVERY_LAYER,)
     for choice in dict.fromkeys(c._replace(period=c.period_of(cfg.num_moe_layers)) for c in choices):
-        measured = _measured(cfg, lora, topology, seq, step, choice, watch)
-        report = _report(cfg, lora, topology, seq, step, price, choice, measured)
+        question = Question(cfg, lora, topology, seq, step, choice)
+        measured = _measured(question, watch)
+        report = _report(question, price, measured)
         if report["fits"] or measured["temporaries_gib"] is None:
             break
     return report
@@ -93,7 +101,7 @@ def search(cfg: ModelConfig, lora: LoraConfig, *, seq: int, step: str = "train",
         temporaries = 0.0
         for topology in (parse(f"{kind}:{shape}") for shape in shapes):
             limit = topology.accelerator.memory_gib
-            if temporaries and arguments_gib(cfg, lora, topology, step, seq) + 0.8 * temporaries > limit:
+            if temporaries and arguments_gib(Question(cfg, lora, topology, seq, step)) + 0.8 * temporaries > limit:
                 continue
             report = plan(cfg, lora, topology, seq=seq, step=step, **asked)
             if report["fits"]:
@@ -169,9 +177,15 @@ def _rows(mesh: Mesh, seq: int, dtype) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(shape, dtype, sharding=sharding(BATCH_AXES, shape, mesh))
 
 
-def arguments_gib(cfg: ModelConfig, lora: LoraConfig, topology: Topology, step: str, seq: int) -> float:
+def arguments_gib(question: Question) -> float:
     """What each device holds before a step begins, by the sharding alone."""
-    return _held_gib(STEPS[step](cfg, lora, mesh_of(topology, cfg.n_routed_experts), seq)[1])
+    return _held_gib(_program(question)[1])
+
+
+def _program(q: Question) -> tuple[jax.stages.Wrapped, tuple, Mesh]:
+    """(the jitted step, its arguments as shapes, the mesh they lie on)."""
+    mesh = mesh_of(q.topology, q.cfg.n_routed_experts)
+    return *STEPS[q.step](q.cfg, q.lora, mesh, q.seq, q.remat), mesh
 
 
 def _held_gib(arguments: object) -> float:
@@ -179,31 +193,29 @@ def _held_gib(arguments: object) -> float:
     return sum(math.prod(leaf.sharding.shard_shape(leaf.shape)) * leaf.dtype.itemsize for leaf in leaves) / GIB
 
 
-def _measured(cfg, lora, topology, seq, step, remat, watch) -> dict:
+def _measured(q: Question, watch: Callable[[str], None] | None) -> dict:
     """Memory and collectives in GiB per device, compiled or as compiled before; arguments alone if they are too much.
 
     Near the limit the compiler is asked again, to do its best.
     """
-    mesh, limit = mesh_of(topology, cfg.n_routed_experts), topology.accelerator.memory_gib
-    program, arguments = STEPS[step](cfg, lora, mesh, seq, remat)
-    held = _held_gib(arguments)
+    program, arguments, mesh = _program(q)
+    held, limit = _held_gib(arguments), q.topology.accelerator.memory_gib
+    where = {"mesh": dict(mesh.shape)}
     if held > limit:
-        return {"arguments_gib": held, "temporaries_gib": None, "hbm_gib_per_device": held}
+        return {"arguments_gib": held, "temporaries_gib": None, "hbm_gib_per_device": held, **where}
 
     def compiled(options: dict) -> dict:
-        key = _key(cfg, lora, topology.compiled_as, seq, step, remat, options)
-        measured = _recall(key)
-        if measured is None:
+        def make() -> dict:
             if watch:
-                kept = "" if step == "decode" else f", remat period {remat.period}, residuals on the {remat.residuals}"
-                watch(topology.name + kept)
-            measured = _compile(program.lower(*arguments), held, options)
-            _remember(key, measured)
-        return measured
+                kept = f", remat period {q.remat.period}, residuals on the {q.remat.residuals}"
+                watch(q.topology.name + (kept if q.step == "train" else ""))
+            return _compile(program.lower(*arguments), held, options)
+
+        return reports.kept([q.to_json(), options], make) | where
 
     measured = compiled(_QUICK)
     near = abs(measured["hbm_gib_per_device"] / limit - 1) < _NEAR
-    return compiled({}) if near and not topology.is_gpu else measured
+    return compiled({}) if near and not q.topology.is_gpu else measured
 
 
 def _compile(lowered: jax.stages.Lowered, held: float, options: dict) -> dict:
@@ -230,73 +242,36 @@ def _compile(lowered: jax.stages.Lowered, held: float, options: dict) -> dict:
     return {**parts, "hbm_gib_per_device": total, "collectives_gib": collectives}
 
 
-def _report(
-    cfg: ModelConfig,
-    lora: LoraConfig,
-    topology: Topology,
-    seq: int,
-    step: str,
-    price: float | None,
-    remat: Remat,
-    measured: dict,
-) -> dict:
+def _report(q: Question, price: float | None, measured: dict) -> dict:
     """Everything that is said of one plan."""
-    limit = topology.accelerator.memory_gib
+    topology, limit = q.topology, q.topology.accelerator.memory_gib
     report = {
         "fits": measured["hbm_gib_per_device"] <= limit,
         "topology": topology.name,
-        "step": step,
-        "seq": seq,
+        "step": q.step,
+        "seq": q.seq,
         "devices": topology.devices,
         "chips": topology.chips,
         "hbm_limit_gib": limit,
         **measured,
-        **estimate(cfg, lora, topology, seq, step, remat, measured),
+        **estimate(*q, measured),
         "estimated": topology.is_gpu,
     }
-    if step == "train":
-        report |= {"remat_period": remat.period_of(cfg.num_moe_layers), "residuals": remat.residuals}
+    if q.step == "train":
+        report |= {"remat_period": q.remat.period, "residuals": q.remat.residuals}
         report["cost"] = None if price is None else report["hours"] * price * topology.chips
     if not report["fits"]:
-        report["knobs_gib"] = _knobs(cfg, seq, step, remat, measured)
+        report["knobs_gib"] = _knobs(q, measured)
     return report
 
 
-def _knobs(cfg: ModelConfig, seq: int, step: str, remat: Remat, measured: dict) -> dict[str, float]:
+def _knobs(q: Question, measured: dict) -> dict[str, float]:
     """About how much each change would free on a device, most first."""
     temporaries = measured["temporaries_gib"]
     found = {"a slice of twice the devices": measured["arguments_gib"] / 2}
     if temporaries is not None:
         found["half the sequence"] = temporaries / 2
-        if step == "train" and not remat.offload:
-            streams = cfg.num_moe_layers / remat.period_of(cfg.num_moe_layers)
-            found["residuals in the host's memory"] = streams * seq * cfg.hidden_size * 2 / GIB
+        if q.step == "train" and not q.remat.offload:
+            streams = q.cfg.num_moe_layers / q.remat.period
+            found["residuals in the host's memory"] = streams * q.seq * q.cfg.hidden_size * 2 / GIB
     return dict(sorted(found.items(), key=lambda item: -item[1]))
-
-
-def _key(*asked: object) -> str:
-    """A hash of everything that a report follows from: the question, the code and the compiler."""
-    import importlib.metadata
-
-    package = Path(__file__).resolve().parents[1]
-    files = sorted(path for part in _COMPILED for path in (package / part).rglob("*.py"))
-    code = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
-    versions = [importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax", "libtpu")]
-    question = [dataclasses.asdict(item) if dataclasses.is_dataclass(item) else item for item in asked]
-    return hashlib.sha256(json.dumps([question, code, versions], sort_keys=True).encode()).hexdigest()
-
-
-def _kept(key: str) -> Path:
-    root = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return root / "arabic-r1" / "plan" / f"{key}.json"
-
-
-def _recall(key: str) -> dict | None:
-    path = _kept(key)
-    return artifacts.read_json(path) if path.is_file() else None
-
-
-def _remember(key: str, measured: dict) -> None:
-    path = _kept(key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    artifacts.write_json(path, measured)

@@ -21,13 +21,15 @@ CORPUS_TOKENS = 372e6  # the paper's mixture, arXiv 2604.06421
 def estimate(
     cfg: ModelConfig, lora: LoraConfig, topology: Topology, seq: int, step: str, remat: Remat, measured: dict
 ) -> dict:
-    """Seconds a step by what bounds it, tokens a second of the whole slice, and for training hours for the corpus."""
-    accelerator, period = topology.accelerator, remat.period_of(cfg.num_moe_layers)
-    flops = step_flops(cfg, lora, seq, step, period)
+    """Seconds a step by what bounds it, tokens a second of all devices, and for training the hours for the corpus.
+
+    measured: memory, collectives and mesh, as `plan` finds them.
+    """
+    accelerator, flops = topology.accelerator, step_flops(cfg, lora, seq, step, remat.period)
     # Experts are read again for every chunk of tokens, in the passes that `step_flops` counts; decoding also reads
     # the other weights and the cache, which lie in its temporaries.
-    passes = 2 + min(period, 2) if step == "train" else 1
-    chunks = chunk_count(seq * cfg.hidden_size * 2, topology.devices) if step == "train" else 1
+    passes = 2 + min(remat.period, 2) if step == "train" else 1
+    chunks = chunk_count(seq * cfg.hidden_size * 2, measured["mesh"]["expert"]) if step == "train" else 1
     read = measured["arguments_gib"] * passes * chunks + (0 if step == "train" else measured["temporaries_gib"] or 0)
     sent = sum(size * _SENT.get(kind, 1) for kind, size in measured.get("collectives_gib", {}).items())
     seconds = {

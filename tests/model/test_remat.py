@@ -75,7 +75,7 @@ def streams(avals, *shape):
     return [(aval.shape[0], aval.memory_space == jax.memory.Space.Host) for aval in found]
 
 
-@named(SETTINGS)
+@named([*SETTINGS, Remat(0)])
 def test_no_setting_changes_a_gradient(remat):
     """Within float32 rounding of products that are summed in another order."""
     for a, b in zip(jax.tree.leaves(gradient(remat)(*problem())), jax.tree.leaves(plain()), strict=True):
@@ -89,8 +89,13 @@ def test_one_residual_stream_a_period_is_kept_and_no_activation(remat):
     assert not [aval for aval in avals if aval.shape[-1:] == (WIDE,) and aval.shape[-2] == T]
 
 
+def test_a_period_of_0_keeps_the_activations_of_every_layer():
+    avals = kept(functools.partial(loss, Remat(0)), *problem())
+    assert [aval for aval in avals if aval.shape == (LAYERS, B, T, WIDE)]
+
+
 @pytest.mark.parametrize(
-    "layers, wanted, period", [(6, 4, 3), (5, 4, 1), (58, 3, 2), (1, 2, 1), (3, 3, 3), (58, 60, 58)]
+    "layers, wanted, period", [(6, 4, 3), (5, 4, 1), (58, 3, 2), (1, 2, 1), (3, 3, 3), (58, 60, 58), (6, 0, 0)]
 )
 def test_a_period_is_lowered_to_a_divisor(layers, wanted, period):
     assert Remat(wanted).period_of(layers) == period

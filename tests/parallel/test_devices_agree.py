@@ -43,7 +43,7 @@ def one_device(tiny, random_model):
     return run(random_model(tiny(), lora=LORA), 8)
 
 
-@pytest.mark.parametrize("data, expert", [(1, 8), (2, 4), (8, 1)])
+@pytest.mark.parametrize("data, expert", [(1, 8), (2, 4), (4, 2), (8, 1)])
 def test_a_mesh_equals_one_device(data, expert, tiny, random_model, one_device):
     assert_agrees(run(random_model(tiny(), make_mesh(data, expert), LORA), 8), one_device)
 

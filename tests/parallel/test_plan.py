@@ -6,10 +6,10 @@ import math
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from arabic_r1_jax.checkpoint import weight_map
 from arabic_r1_jax.cli import main
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.model.lora import LoraConfig
@@ -51,6 +51,12 @@ def test_decoding_costs_a_third_of_training_and_the_cache():
     )
     longer = step_flops(cfg, lora, 8192, "decode") - step_flops(cfg, lora, 4096, "decode")
     assert longer == 2 * 27 * 16 * 4096 * (2 * 512 + 64)
+
+
+def test_a_remat_period_above_1_costs_another_forward_pass_and_0_saves_one():
+    cfg, lora = published("deepseek-r1"), LoraConfig(1, targets=("attention",))
+    none, one, two, more = (step_flops(cfg, lora, 128, "train", period) for period in (0, 1, 2, 29))
+    assert (none / one, two / one, more / two) == pytest.approx((2 / 3, 4 / 3, 1), rel=0.01)
 
 
 TEXT = """
@@ -144,12 +150,12 @@ def test_a_slice_is_split_as_far_as_the_experts_divide():
 
 @has_libtpu
 def test_a_small_model_is_planned_and_the_report_kept(planned, tmp_path):
-    config = json.loads((weight_map.Path(__file__).parents[2] / "configs/model/deepseek-v2-lite.json").read_text())
+    config = json.loads((Path(__file__).parents[2] / "configs/model/deepseek-v2-lite.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
     words = ["--model", str(tmp_path), "--topology", "v5p:2x2x1", "--seq", "256", "--price", "4"]
     report = planned(*words)
     assert report["fits"] is True
-    assert (report["devices"], report["chips"]) == (4, 4)
+    assert (report["devices"], report["chips"], report["mesh"]) == (4, 4, {"data": 1, "expert": 4})
     # 3 layers of V2-Lite in bfloat16, split over 4: at least that, and little more than adapter and optimiser.
     weights = 2 * (102400 * 2048 * 2 + 3 * 14e6 + 2 * 64 * 3 * 2048 * 1408) / 4 / 2**30
     assert weights < report["arguments_gib"] < 1.3 * weights
@@ -173,16 +179,17 @@ def pretended(monkeypatch):
     def install(temporaries, arguments=lambda topology: 60.0):
         ran = []
 
-        def measured(cfg, lora, topology, seq, step, remat, watch):
-            held = arguments(topology)
+        def measured(question, watch):
+            topology, remat = question.topology, question.remat
+            held, mesh = arguments(topology), {"data": 1, "expert": topology.devices}
             if held > topology.accelerator.memory_gib:
-                return {"arguments_gib": held, "temporaries_gib": None, "hbm_gib_per_device": held}
+                return {"arguments_gib": held, "temporaries_gib": None, "hbm_gib_per_device": held, "mesh": mesh}
             ran.append((topology.name, remat.period, remat.residuals))
             extra = temporaries[remat.period, remat.residuals]
-            return {"arguments_gib": held, "temporaries_gib": extra, "hbm_gib_per_device": held + extra}
+            return {"arguments_gib": held, "temporaries_gib": extra, "hbm_gib_per_device": held + extra, "mesh": mesh}
 
         monkeypatch.setattr(plans, "_measured", measured)
-        monkeypatch.setattr(plans, "arguments_gib", lambda cfg, lora, topology, step, seq: arguments(topology))
+        monkeypatch.setattr(plans, "arguments_gib", lambda question: arguments(question.topology))
         return ran
 
     return install

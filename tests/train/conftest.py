@@ -69,16 +69,21 @@ def records(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def settings(base, records):
-    """A function: settings, `train__lr=0.1` -> a run's configuration, by default on the tiny base and the records."""
+def set_words(base, records):
+    """A function: settings, `train__lr=0.1` -> words for --set; the rest says a run on the tiny base."""
 
     def make(**changes):
         values = {"model.path": str(base()), "data.records": [str(records)]} | SETTINGS
         values |= {key.replace("__", "."): value for key, value in changes.items()}
-        words = [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in values.items()]
-        return load_run_config(None, words)
+        return [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in values.items()]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def settings(set_words):
+    """A function: settings as for `set_words` -> a run's configuration."""
+    return lambda **changes: load_run_config(None, set_words(**changes))
 
 
 class Watched(NamedTuple):

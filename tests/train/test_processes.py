@@ -24,23 +24,9 @@ from arabic_r1_jax.parallel import processes
 from arabic_r1_jax.parallel.mesh import make_mesh
 from arabic_r1_jax.parallel.processes import STOPPED
 
-SETTINGS = {
-    "lora.rank": 2,
-    "lora.expert_rank": 3,
-    "lora.targets": "attention,shared,dense,experts",
-    "train.steps": 6,
-    "train.batch": 8,
-    "train.seq": 160,
-    "train.lr": 0.01,
-    "train.warmup_steps": 2,
-    "train.save_every": 2,
-    "train.dtype": "float32",
-    "mesh.cpu_devices": 8,
-}
-
 
 @pytest.fixture
-def start(base, records):
+def start(set_words):
     """A function: start the same command in `count` processes, `last` settings in the last one alone.
 
     They end with the test at the latest.
@@ -51,9 +37,7 @@ def start(base, records):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        values = {"model.path": base(), "data.records": records} | SETTINGS
-        values |= {key.replace("__", "."): value for key, value in changes.items()}
-        settings = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
+        settings = [word for setting in set_words(**changes) for word in ("--set", setting)]
         command = [sys.executable, "-m", "arabic_r1_jax", "train", *settings, "--out", str(out), "--json", *words]
         clean = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"} | {"JAX_PLATFORMS": "cpu"}
         several = {"JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}", "JAX_NUM_PROCESSES": str(count)}
@@ -131,7 +115,7 @@ def test_a_run_stopped_in_some_processes_ends_in_another_number_of_them(before, 
 
 def test_a_mistake_is_told_once_and_ends_all(start, tmp_path):
     out = tmp_path / "run"
-    codes, said, errors = ended(start(2, out, data__records=tmp_path / "absent.jsonl"), seconds=60)
+    codes, said, errors = ended(start(2, out, data__records=str(tmp_path / "absent.jsonl")), seconds=60)
     assert codes == [1, 1]
     assert "absent.jsonl" in json.loads(said[0])["error"]
     assert [error.count("absent.jsonl") for error in errors] == [1, 0]
