@@ -1,22 +1,28 @@
 """Softmax attention over whole sequences, causal and within segments, with no array of all scores.
 
 Comes in: queries, keys and values of some heads, and the segments of the tokens. Goes out: the mixed values. On a TPU
-it is the splash kernel that JAX keeps; elsewhere pieces of queries, one after another, each against the keys it sees.
+it is the splash kernel that JAX keeps, on an NVIDIA GPU its Triton kernel (checked in interpret mode and lowered for
+CUDA, not yet run on a GPU); elsewhere, and for what they cannot run, pieces of queries, one after another, each against
+the keys it sees.
 """
 
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.sharding import Mesh
 
-from arabic_r1_jax.parallel.mesh import platform, sharding
+from arabic_r1_jax.parallel.mesh import capability, platform, sharding
 
 MIN_PIECE, MAX_PIECES = 64, 8  # of the queries in `in_pieces`
 SCORES_BYTES = 2**27  # of one row of a batch, float32
 HIDDEN = -1e30  # added to a score: far below any real one, and far from overflow
 SPLASH_BLOCKS = (512, 256, 128)  # of queries and keys in the splash kernel: the largest that divides the sequence
+TRITON_BLOCKS = 64, 32  # of queries and of keys in the Triton kernel; its backward pass takes 32 of both
+TRITON_DIMS = 256  # of a head, at most: it then takes 68 KiB of shared memory where GPUs have 99, on Hopper 96 of 227
+CAPABILITY = 8.0  # the least that multiplies bfloat16
 
 
 def causal_attention(q: Array, key: Array, value: Array, segments: Array, scale: float, mesh: Mesh) -> Array:
@@ -24,9 +30,10 @@ def causal_attention(q: Array, key: Array, value: Array, segments: Array, scale:
 
     segments i32 [B, T]; scale multiplies the scores. Returns [B, T, H, V] in q's dtype.
     """
-    if platform(mesh) == "tpu" and q.shape[1] % SPLASH_BLOCKS[-1] == 0:
-        return splash(q, key, value, segments, scale, mesh)
-    return in_pieces(q, key, value, segments, scale)
+    kernel, fits = KERNELS.get(platform(mesh), (None, None))
+    if kernel is None or not fits(q, value, mesh):
+        return in_pieces(q, key, value, segments, scale)
+    return kernel(q, key, value, segments, scale, mesh)
 
 
 def splash(q: Array, key: Array, value: Array, segments: Array, scale: float, mesh: Mesh, interpret=False) -> Array:
@@ -53,10 +60,54 @@ def splash(q: Array, key: Array, value: Array, segments: Array, scale: float, me
 
         return jax.vmap(row)(*(x.swapaxes(1, 2) for x in (q, key, value)), segments).swapaxes(1, 2)
 
-    # A kernel of ours or JAX's cannot be partitioned by the compiler: each device runs it on its own rows.
+    return _by_device(local, (q.astype(jnp.float32) * scale).astype(q.dtype), key, value, segments, mesh)
+
+
+def _splash_fits(q: Array, value: Array, mesh: Mesh) -> bool:
+    return q.shape[1] % SPLASH_BLOCKS[-1] == 0
+
+
+def triton(q: Array, key: Array, value: Array, segments: Array, scale: float, mesh: Mesh, interpret=False) -> Array:
+    """`causal_attention` by JAX's Triton kernel; T must be a multiple of 64. interpret: on any backend, slowly.
+
+    The kernel wants values as wide as keys: they get zeros, which the result loses again.
+    """
+    from jax.experimental.pallas.ops.gpu import attention as gpu
+
+    block_q, block_k = TRITON_BLOCKS
+    blocks = gpu.BlockSizes(block_q, block_k, block_k, block_k, block_k, block_k)
+    width = max(q.shape[-1], value.shape[-1])
+
+    def local(q: Array, key: Array, value: Array, segments: Array) -> Array:
+        wide = (jnp.pad(x, [(0, 0)] * 3 + [(0, width - x.shape[-1])]) for x in (q, key, value))
+        mixed = gpu.mha(*wide, segments, sm_scale=scale, causal=True, block_sizes=blocks, interpret=interpret)
+        return mixed[..., : value.shape[-1]]
+
+    return _by_device(local, q, key, value, segments, mesh)
+
+
+def _triton_fits(q: Array, value: Array, mesh: Mesh) -> bool:
+    """float32 is not for it: Triton would multiply in TF32."""
+    return (
+        q.shape[1] % TRITON_BLOCKS[0] == 0
+        and q.dtype == jnp.bfloat16
+        and max(q.shape[-1], value.shape[-1]) <= TRITON_DIMS
+        and capability(mesh.devices.flat[0]) >= CAPABILITY
+    )
+
+
+# By platform, the kernel and what it can run; `in_pieces` runs the rest.
+KERNELS: dict[str, tuple[Callable[..., Array], Callable[[Array, Array, Mesh], bool]]] = {
+    "tpu": (splash, _splash_fits),
+    "gpu": (triton, _triton_fits),
+}
+
+
+def _by_device(local: Callable[..., Array], q: Array, key: Array, value: Array, segments: Array, mesh: Mesh) -> Array:
+    """`local` of each device's own rows: the compiler cannot partition a kernel."""
     rows = sharding(("batch",), q.shape[:1], mesh).spec
     run = jax.shard_map(local, mesh=mesh, in_specs=(rows,) * 4, out_specs=rows, check_vma=False)
-    return run((q.astype(jnp.float32) * scale).astype(q.dtype), key, value, segments)
+    return run(q, key, value, segments)
 
 
 def in_pieces(q: Array, key: Array, value: Array, segments: Array, scale: float) -> Array:

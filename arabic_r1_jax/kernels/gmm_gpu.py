@@ -24,6 +24,7 @@ from jax.extend import backend
 
 from arabic_r1_jax.kernels.grouped_matmul import grouped_matmul, neighbours
 from arabic_r1_jax.model.config import FP8_BLOCK
+from arabic_r1_jax.parallel.mesh import capability
 
 # The least compute capability that Triton compiles for: stacks of this type, with rows in bfloat16.
 CAPABILITY = {"bfloat16": 8.0, "float8_e4m3fn": 8.9}
@@ -56,14 +57,8 @@ def _fits(x: Array, w: Array, scale: Array | None, groups: int) -> bool:
         and (scale is None) == (w.dtype == jnp.bfloat16)
         and not any(size % FP8_BLOCK for size in w.shape[1:])
         and groups * math.prod(w.shape[1:]) < OFFSETS
-        and _capability() >= CAPABILITY.get(w.dtype.name, math.inf)
+        and capability(backend.get_default_device()) >= CAPABILITY.get(w.dtype.name, math.inf)
     )
-
-
-def _capability() -> float:
-    """The compute capability of the default device, 0 when it is no NVIDIA GPU (AMD's have names like gfx942)."""
-    version = str(getattr(backend.get_default_device(), "compute_capability", ""))
-    return float(version) if version[:1].isdigit() else 0.0
 
 
 def _importable() -> bool:

@@ -66,6 +66,12 @@ def platform(mesh: Mesh) -> str:
     return mesh.devices.flat[0].platform
 
 
+def capability(device: jax.Device) -> float:
+    """The compute capability of an NVIDIA GPU, 0 of anything else (AMD's have names like gfx942)."""
+    version = str(getattr(device, "compute_capability", ""))
+    return float(version) if version[:1].isdigit() else 0.0
+
+
 def sharding(axes: Sequence[str | None], shape: Sequence[int], mesh: Mesh) -> NamedSharding:
     """Where an array of `shape` with these logical axes lies; None is a dimension that is never split.
 

@@ -3,6 +3,7 @@
 Tolerance 1e-5 of each array's largest value: float32 sums of at most some hundred terms in another order.
 """
 
+import dataclasses
 import importlib.util
 import math
 import os
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 from arabic_r1_jax.kernels import attention
-from arabic_r1_jax.kernels.attention import causal_attention, in_pieces, splash
+from arabic_r1_jax.kernels.attention import causal_attention, in_pieces, splash, triton
 from arabic_r1_jax.parallel.mesh import make_mesh
 from arabic_r1_jax.parallel.topology import OFFLINE
 
@@ -164,3 +165,115 @@ def test_elsewhere_pieces_of_queries_attend():
     mesh = make_mesh(1, 2, jax.devices()[:2])
     got = causal_attention(q, key, value, segments, SCALE, mesh)
     np.testing.assert_array_equal(got, pieces(q, key, value, segments))
+
+
+def on_gpu(devices):
+    mesh = make_mesh(1, devices, jax.devices()[:devices])
+    return lambda *arguments: triton(*arguments, SCALE, mesh, interpret=True)
+
+
+@pytest.mark.parametrize(
+    "time, qk, v, devices",
+    [
+        pytest.param(64, 20, 10, 1, id="one block, two rows on a device"),
+        pytest.param(192, 24, 16, 2, id="three blocks, a row on each device"),
+        pytest.param(64, 10, 20, 1, id="values wider than keys"),
+        pytest.param(128, 192, 128, 1, id="DeepSeek's dimensions"),
+    ],
+)
+def test_the_gpu_kernel_gives_the_definition(time, qk, v, devices):
+    arrays = problem(time, qk=qk, v=v)
+    assert_equal(through(on_gpu(devices), *arrays), through(definition, *arrays))
+
+
+def test_the_gpu_kernel_keeps_bfloat16_and_sums_scores_and_values_in_float32():
+    """Within a bit of bfloat16, 2^-7, of each array's largest value, as for the other ways to attend."""
+    *arrays, segments = problem(384)
+    arrays = [a.astype(jnp.bfloat16) for a in arrays]
+    wanted = through(definition, *(a.astype(jnp.float32) for a in arrays), segments)
+    for a, b in zip(through(on_gpu(1), *arrays, segments), wanted, strict=True):
+        assert a.dtype == jnp.bfloat16
+        np.testing.assert_allclose(a.astype(jnp.float32), b, rtol=0, atol=2**-7 * float(jnp.abs(b).max()))
+
+
+@pytest.mark.parametrize("run", [on_gpu(1), pieces], ids=["GPU kernel", "pieces"])
+def test_a_segment_is_untouched_by_what_others_hold(run):
+    """To the bit: other segments' scores leave no trace in its values, and its gradients none in their rows."""
+    q, key, value, dy, segments = problem(192)
+    own = (segments == 1)[..., None, None]
+    others = [jnp.where(own, x, 1 - 3 * x) for x in (key, value)]
+    dy = jnp.where(own, dy, 0)
+    y, *_ = through(run, q, key, value, dy, segments)
+    z, *gradients = through(run, q, *others, dy, segments)
+    np.testing.assert_array_equal(jnp.where(own, y, 0), jnp.where(own, z, 0))
+    assert all(float(jnp.abs(jnp.where(own, 0, g)).max()) == 0 < float(jnp.abs(g).max()) for g in gradients)
+
+
+def test_layers_that_keep_nothing_run_the_gpu_kernel_again():
+    """As `model.remat` scans them."""
+
+    def layers(run):
+        def values(q, key, value, segments):
+            layer = jax.checkpoint(lambda x, key: (run(x, key, value, segments), None))
+            return jax.lax.scan(layer, q, jnp.stack([key, 0.5 * key]))[0]
+
+        return values
+
+    arrays = problem(128, qk=16)
+    assert_equal(through(layers(on_gpu(2)), *arrays), through(layers(definition), *arrays))
+
+
+@dataclasses.dataclass(frozen=True)
+class Gpu:
+    """What a program is traced and lowered for; none is here."""
+
+    compute_capability: str = "9.0"
+    id: int = 0
+    process_index: int = 0
+    platform: str = "gpu"
+    device_kind: str = "NVIDIA H100 80GB HBM3"
+    client = property(lambda self: jax.devices()[0].client)
+
+
+def gradient_on(device, time, qk=192, v=128, dtype=jnp.bfloat16):
+    """The traced gradient of attention, a row of two heads on each of two such devices."""
+    mesh = make_mesh(1, 2, [device, dataclasses.replace(device, id=1)])
+
+    def loss(q, key, value, segments):
+        return causal_attention(q, key, value, segments, SCALE, mesh).astype(jnp.float32).sum()
+
+    q, value = (jax.ShapeDtypeStruct((2, time, 2, n), dtype) for n in (qk, v))
+    segments = jax.ShapeDtypeStruct((2, time), jnp.int32)
+    return jax.jit(jax.grad(loss, argnums=(0, 1, 2))).trace(q, q, value, segments)
+
+
+def test_on_a_gpu_three_kernels_attend_and_no_array_holds_the_scores_of_a_head():
+    """Forward, and two in the backward pass; what is lowered for CUDA is not compiled here."""
+    time = 4096
+    text = gradient_on(Gpu(), time).lower(lowering_platforms=("cuda",)).as_text()
+    assert len(re.findall(r"custom_call @__gpu\$xla\.gpu\.triton", text)) == 3
+    assert "stablehlo.dot" not in text
+    shapes = [list(map(int, dims.rstrip("x").split("x"))) for dims in re.findall(r"tensor<((?:\d+x)+)\w+>", text)]
+    assert [2, time, 2, 192] in shapes
+    assert max(map(math.prod, shapes)) < time * time
+
+
+@pytest.mark.parametrize(
+    "device, sizes, kernel",
+    [
+        pytest.param(Gpu(), {}, True, id="H100"),
+        pytest.param(Gpu("8.0"), {"time": 64}, True, id="A100, one block"),
+        pytest.param(Gpu("10.0"), {}, True, id="B200"),
+        pytest.param(Gpu("7.5"), {}, False, id="T4"),
+        pytest.param(Gpu("gfx942"), {}, False, id="AMD"),
+        pytest.param(Gpu(platform="cpu"), {}, False, id="no GPU"),
+        pytest.param(Gpu(), {"time": 96}, False, id="96 tokens"),
+        pytest.param(Gpu(), {"dtype": jnp.float32}, False, id="float32"),
+        pytest.param(Gpu(), {"qk": 256, "v": 256}, True, id="the widest heads"),
+        pytest.param(Gpu(), {"qk": 264}, False, id="wider keys"),
+        pytest.param(Gpu(), {"v": 264}, False, id="wider values"),
+    ],
+)
+def test_a_gpu_runs_the_kernel_where_it_can(device, sizes, kernel):
+    traced = str(gradient_on(device, **{"time": 128} | sizes).jaxpr)
+    assert traced.count("pallas_call") == (3 if kernel else 0)
