@@ -12,6 +12,7 @@ import difflib
 import json
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -91,6 +92,16 @@ def _fail(message: str, code: int, as_json: bool) -> int:
     return code
 
 
+def _refused(error: Exception) -> str | None:
+    """What the system, or a bucket in the midst of the work, refused; None for an error that is a bug."""
+    if isinstance(error, OSError) and error.errno is not None:  # a library may raise OSError for reasons of its own
+        named = "" if error.filename is None else f"{error.filename}: "
+        return f"{named}{error.strerror}"
+    if any(frame.f_globals.get("__name__") == "gcsfs.core" for frame, _ in traceback.walk_tb(error.__traceback__)):
+        return f"the bucket does not answer as it should: {type(error).__name__}: {error}"
+    return None
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command of `words` (default: the process's own); returns the exit code."""
     words = sys.argv[1:] if words is None else list(words)
@@ -114,8 +125,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again at exit
         return 1
-    except OSError as error:
-        if error.errno is None:  # raised by a library for reasons of its own
+    except Exception as error:
+        if (refused := _refused(error)) is None:
             raise
-        named = "" if error.filename is None else f"{error.filename}: "
-        return _fail(f"{named}{error.strerror}", 1, as_json)
+        return _fail(refused, 1, as_json)

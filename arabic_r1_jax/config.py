@@ -1,7 +1,7 @@
 """What a training run can be told: the sections of a run's TOML file.
 
 `load_run_config` gives one frozen `RunConfig`; `settings` does the reading and the checking. Paths are relative to
-the folder the command runs in. Imports no jax: the command line reads this first.
+the folder the command runs in, or gs://. Imports no jax: the command line reads this first.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from arabic_r1_jax import settings
 from arabic_r1_jax.data.prefix import DEFAULT as PREFIX
 from arabic_r1_jax.data.prefix import PREFIXES
 from arabic_r1_jax.packaged import packaged
+from arabic_r1_jax.paths import as_path
 from arabic_r1_jax.settings import option, section
 
 DEFAULT = "run/laptop.toml"
@@ -101,4 +102,4 @@ def load_run_config(path: Path | None, overrides: Sequence[str] = ()) -> RunConf
 
     Raises `UsageError`, one line that names the file or the `--set`, the key, and what is allowed or was meant.
     """
-    return settings.read(RunConfig, packaged(DEFAULT) if path is None else Path(path), overrides)
+    return settings.read(RunConfig, packaged(DEFAULT) if path is None else as_path(path), overrides)

@@ -12,7 +12,6 @@ import itertools
 import json
 import random
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +31,7 @@ from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.eval.evaluate import evaluate
 from arabic_r1_jax.packaged import packaged
 from arabic_r1_jax.parallel.mesh import make_mesh
+from arabic_r1_jax.paths import as_path, remove_tree, sizes
 from arabic_r1_jax.train.loop import METRICS, train
 from arabic_r1_jax.train.losses import KINDS
 
@@ -48,11 +48,13 @@ def run(out: Path, seed: int = 0) -> dict:
 
     A folder that an earlier demo left is made anew. Raises `UserError` when `out` holds anything else.
     """
-    out = Path(out)
+    out = as_path(out)
     _clear(out)
     seconds: dict[str, float] = {}
     with _timed(seconds, "convert"):
-        shutil.copytree(BASE, out / "base")
+        for name in sizes(BASE):
+            (out / "base").mkdir(exist_ok=True)
+            artifacts.copy(BASE / name, out / "base" / name)
         convert.hf_to_orbax(out / "base", out / "orbax")
     with _timed(seconds, "write data"):
         questions = write_data(out / "data", seed)
@@ -94,7 +96,7 @@ def _clear(out: Path) -> None:
         for name in (artifacts.MANIFEST, "summary.json"):
             (out / name).unlink(missing_ok=True)
         for name in PARTS:
-            shutil.rmtree(out / name, ignore_errors=True)
+            remove_tree(out / name)
     out.mkdir(parents=True, exist_ok=True)
     artifacts.write_json(marker, {"made_by": "arabic-r1 demo"})
 

@@ -33,13 +33,14 @@ class Part(NamedTuple):
 PARTS = {
     "tpu": Part(("libtpu",), "TPUs, and `plan` on any Linux machine"),
     "gpu": Part(("jax-cuda12-plugin", "jax-cuda12-pjrt", "tokamax"), "NVIDIA GPUs"),
+    "gcs": Part(("gcsfs",), "paths in a bucket (gs://)"),
     "hub": Part(("huggingface_hub",), "`convert hf-to-orbax` from a Hub id"),
     "parity": Part(("torch", "transformers", "peft"), "tests against transformers and PEFT"),
     "eval": Part(("lm-eval",), "lm-eval tasks"),
 }
 CORE = (
     *("array_record", "chex", "flax", "grain", "jax", "ml_dtypes", "numpy", "optax", "orbax-checkpoint", "rich"),
-    *("safetensors", "sentencepiece", "tensorflow-datasets", "tokenizers", "zstandard"),
+    *("etils", "safetensors", "sentencepiece", "tensorflow-datasets", "tokenizers", "zstandard"),
 )
 SHOWN = ("jaxlib", *CORE, *(name for part in PARTS.values() for name in part.brings))
 

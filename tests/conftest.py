@@ -1,7 +1,10 @@
 """Every test runs on 8 simulated CPU devices; tiny models, in memory and on disk, for tests of any area."""
 
 import dataclasses
+import importlib.util
+import itertools
 import json
+import logging
 import os
 import random
 import shutil
@@ -27,6 +30,8 @@ os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0 --xla_cpu_use_fusi
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
 jax.devices()  # start now: a command that a test runs in this process may ask for fewer devices
+
+_numbers = itertools.count()  # of the `bucket` fixture
 
 # Small, with every size different, so that a swapped axis shows.
 TINY = ModelConfig(
@@ -127,6 +132,33 @@ def random_model():
         return LanguageModel.from_arrays(cfg, arrays, mesh, lora=lora)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def server():
+    """An HTTP server on this machine that speaks Google Cloud Storage's JSON API and has the bucket "arabic-r1"."""
+    emulator = pytest.importorskip("gcp_storage_emulator.server")
+    if importlib.util.find_spec("gcsfs") is None:  # importing it is for the package, which sets what it reads then
+        pytest.skip("gcsfs is not installed")
+    logging.getLogger("gcp_storage_emulator").setLevel(logging.CRITICAL)
+    logging.getLogger("api").setLevel(logging.CRITICAL)
+    running = emulator.create_server("127.0.0.1", 0, in_memory=True, default_bucket="arabic-r1")
+    running.start()
+    url = f"http://127.0.0.1:{running._api._httpd.server_address[1]}"
+    with pytest.MonkeyPatch.context() as patch:  # for gcsfs, for TensorStore, and for Orbax's google-cloud-storage
+        patch.setenv("STORAGE_EMULATOR_HOST", url)
+        patch.setenv("TENSORSTORE_GCS_HTTP_URL", url)
+        patch.setenv("GOOGLE_AUTH_TOKEN_FOR_TESTING", "nobody")
+        patch.setenv("GOOGLE_CLOUD_PROJECT", "none")
+        patch.setenv("NO_GCE_CHECK", "true")
+        yield running
+    running.stop()
+
+
+@pytest.fixture
+def bucket(server):
+    """A folder in a bucket, for one test: gs://arabic-r1/NUMBER, as a word of the command line."""
+    return f"gs://arabic-r1/{next(_numbers)}"
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ from arabic_r1_jax.data.prefix import prefix_for
 from arabic_r1_jax.errors import UsageError, UserError
 from arabic_r1_jax.model.config import ModelConfig
 from arabic_r1_jax.model.lora import LoraConfig
+from arabic_r1_jax.paths import as_path, sizes
 
 _THREADS = 4
 _DTYPES = {
@@ -65,10 +66,15 @@ class Job:
     def estimate(self) -> dict:
         """{"bytes", "bytes_left", "download", "free", "seconds"} of the run that is still to do.
 
-        seconds: at the speed at which a sample was copied onto that disk, without the download (bytes).
+        free: None for a bucket. seconds: at the speed at which a sample was copied there, without the download (bytes).
         """
-        left, weights = self._bytes_left(), [*self.result.folder.rglob("*.safetensors"), *self._chunks()]
-        sample = max(weights, key=lambda path: path.stat().st_size, default=None)
+        left, folder = self._bytes_left(), self.result.folder
+        weights = {
+            name: size
+            for name, size in sizes(folder).items()
+            if name.endswith(".safetensors") or name.startswith(f"{orbax.PARAMS}/")
+        }
+        sample = folder / max(weights, key=weights.__getitem__) if weights else None
         return {
             "bytes": counts(self.result.specs)["bytes"],
             "bytes_left": left,
@@ -77,12 +83,8 @@ class Job:
             "seconds": left / artifacts.copy_rate(sample, self.dst),
         }
 
-    def _chunks(self) -> list[Path]:
-        return [path for path in (self.result.folder / orbax.PARAMS).rglob("*") if path.is_file()]
-
     def _bytes_left(self) -> int:
-        there = [path.stat().st_size for path in self.dst.rglob("*") if path.is_file()] if self.dst.is_dir() else []
-        return max(counts(self.result.specs)["bytes"] - sum(there), 0)
+        return max(counts(self.result.specs)["bytes"] - sum(sizes(self.dst).values()), 0)
 
 
 def orbax_job(src: str | Path, dst: Path, dtype: str = "stored") -> Job:
@@ -92,7 +94,7 @@ def orbax_job(src: str | Path, dst: Path, dtype: str = "stored") -> Job:
     changes no bit; "bf16" and "float32" cast every weight (the router's to no less than it was). Raises `UserError` for
     a source that is damaged, unsupported or contradicts its config.json, and for a destination that exists.
     """
-    dst, wanted = Path(dst), target(dtype)
+    dst, wanted = as_path(dst), target(dtype)
     artifacts.check_continues(dst)
     if not hub.is_hub_id(src) and kind(src) == orbax.KIND:
         raise UserError(f"{src} is an Orbax checkpoint already; load takes it as it is")
@@ -131,12 +133,12 @@ def _write_params(
     A few threads, each with one tensor at a time: one reads while another hashes and a third writes.
     """
     places = {theirs: (entry, index) for entry, _ in arrays.values() for index, theirs in entry.tensors()}
-    total, done, lines = counts(source.specs)["bytes"], 0, []
+    total, done, lines, there = counts(source.specs)["bytes"], 0, [], sizes(folder)
 
     def one(name: str) -> tuple[str, int]:
         entry, index = places[name]
         dtype = source.specs[name].dtype
-        if orbax.is_written(folder, entry, dtype, index):
+        if orbax.is_written(there, entry, dtype, index):
             values = orbax.read_tensor(folder, entry, dtype, index)
         else:
             values = source.read(name)
@@ -158,7 +160,7 @@ def _write_params(
 
 def hf_job(src: Path, dst: Path) -> Job:
     """From an Orbax folder back to a Hugging Face folder: names, dtypes and bytes as they came."""
-    src, dst = Path(src), Path(dst)
+    src, dst = as_path(src), as_path(dst)
     artifacts.check_continues(dst)
     source = orbax.open_folder(src)
     plan = _plan("orbax-to-hf", source)
@@ -172,7 +174,7 @@ def merge_job(base: Path, adapter: Path, dst: Path, dtype: str | None = None) ->
     is computed in float32 and rounded once. dtype: "bf16", "float32", "fp8" (DeepSeek's block FP8; what the adapter
     leaves alone keeps its bytes), or None: as the base, bf16 when that is FP8.
     """
-    base, adapter, dst = Path(base), Path(adapter), Path(dst)
+    base, adapter, dst = as_path(base), as_path(adapter), as_path(dst)
     artifacts.check_continues(dst)
     source, cfg = open_folder(base)
     sha = base_sha(base)
@@ -251,7 +253,7 @@ def _hf_writer(
     return write
 
 
-def _prefix(folder: Path) -> dict:
+def _prefix(folder: str | Path) -> dict:
     """The prefix policy that a folder's manifest records, if it does, for the next one's."""
     manifest = artifacts.read_manifest(folder) or {}
     return {"prefix": manifest["prefix"]} if "prefix" in manifest else {}

@@ -8,7 +8,6 @@ each tensor is, and a function that reads one. Safetensors only: pickled weights
 import dataclasses
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from arabic_r1_jax import artifacts
 from arabic_r1_jax.checkpoint import shards
 from arabic_r1_jax.checkpoint.shards import Spec
 from arabic_r1_jax.errors import UserError
+from arabic_r1_jax.paths import as_path
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 SHARD_BYTES = 5_000_000_000  # as save_pretrained writes them
@@ -50,7 +50,7 @@ class Tensors:
 
 def read_config(folder: Path) -> dict:
     """config.json of a model folder; raises `UserError` when there is none."""
-    folder = Path(folder)
+    folder = as_path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; name one that holds config.json and safetensors files")
     path = folder / "config.json"
@@ -68,7 +68,7 @@ def open_folder(folder: Path) -> Tensors:
     Raises `UserError` for a missing folder, file or tensor, a truncated or lying file, and an index whose entries
     leave the folder or disagree with the files.
     """
-    folder = Path(folder)
+    folder = as_path(folder)
     config = read_config(folder)
     return Tensors(folder, config, *open_weights(folder))
 
@@ -183,13 +183,13 @@ def copy_companions(source: Path, destination: Path) -> None:
     """Copy tokenizer, chat template, generation settings, licence and card, those that there are."""
     for name in COMPANIONS:
         if (source / name).is_file():
-            shutil.copyfile(source / name, destination / name)
+            artifacts.copy(source / name, destination / name)
 
 
 def write_config(source: Tensors, destination: Path) -> None:
     """Write config.json of `source`: byte for byte, unless a view changed what it says."""
     path = source.folder / "config.json"
     if artifacts.read_json(path) == source.config:
-        shutil.copyfile(path, destination / "config.json")
+        artifacts.copy(path, destination / "config.json")
     else:
         artifacts.write_json(destination / "config.json", source.config)

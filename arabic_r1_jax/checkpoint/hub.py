@@ -27,7 +27,7 @@ _T = TypeVar("_T")
 
 def is_hub_id(source: str | Path) -> bool:
     """Whether `source` names a repository ("owner/name", "owner/name@revision") and no folder that is here."""
-    return not Path(source).exists() and _ID.fullmatch(str(source)) is not None
+    return _ID.fullmatch(str(source)) is not None and not Path(source).exists()
 
 
 def open_repository(source: str | Path) -> hf.Tensors:

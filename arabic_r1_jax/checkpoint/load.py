@@ -21,6 +21,7 @@ from arabic_r1_jax.infer.language_model import LanguageModel
 from arabic_r1_jax.model.config import ModelConfig
 from arabic_r1_jax.model.transformer import abstract_state, flat, unflat
 from arabic_r1_jax.parallel.mesh import make_mesh
+from arabic_r1_jax.paths import as_path
 
 __all__ = ["base_sha", "load"]
 
@@ -35,13 +36,13 @@ def load(
 ) -> LanguageModel:
     """Load a model, with a PEFT adapter if one is named.
 
-    path: a Hugging Face or an Orbax folder. dtype: what it computes in, "bf16" or "float32" (or the JAX dtype);
-    None: bfloat16 when the weights are, or are FP8, else float32. FP8 weights stay FP8; others are narrowed when they
-    are wider than that, the router's excepted, and else stay as stored. mesh: where it lies, by default one device.
-    Raises `UserError` for a folder that is missing, damaged or unsupported, and for an adapter or a tokenizer of
-    another model.
+    path: a Hugging Face or an Orbax folder. It and the adapter may lie in a bucket (gs://). dtype: what it computes in,
+    "bf16" or "float32" (or the JAX dtype); None: bfloat16 when the weights are, or are FP8, else float32. FP8 weights
+    stay FP8; others are narrowed when they are wider than that, the router's excepted, and else stay as stored. mesh:
+    where it lies, by default one device. Raises `UserError` for a folder that is missing, damaged or unsupported, and
+    for an adapter or a tokenizer of another model.
     """
-    path = Path(path)
+    path = as_path(path)
     mesh = mesh if mesh is not None else make_mesh(devices=jax.devices()[:1])
     if kind(path) == orbax.KIND:
         manifest = orbax.read_manifest(path)
@@ -54,7 +55,7 @@ def load(
     compute = _compute_dtype(dtype, stored)
     lora, factors = None, {}
     if adapter is not None:
-        lora, factors = peft.load_adapter(Path(adapter), cfg, base_sha(path))
+        lora, factors = peft.load_adapter(as_path(adapter), cfg, base_sha(path))
     tokenizer = _tokenizer(path, cfg)
     graph, state = abstract_state(cfg, lora, mesh, compute)
     shapes = flat(state)

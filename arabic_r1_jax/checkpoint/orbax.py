@@ -14,12 +14,14 @@ under released names.
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from etils import epath
 
 from arabic_r1_jax import artifacts
 from arabic_r1_jax.checkpoint import hf, weight_map
@@ -27,6 +29,7 @@ from arabic_r1_jax.checkpoint.shards import CODES, DTYPES, Spec
 from arabic_r1_jax.checkpoint.weight_map import Entry
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.model.config import ModelConfig
+from arabic_r1_jax.paths import as_path, ranges, sizes
 
 KIND, PARAMS, EXTRA = "orbax", "params", "extra"
 CHUNK_BYTES = 64 << 20  # a reader takes whole chunks: large enough for a disk, small enough beside a layer
@@ -96,17 +99,21 @@ def write_tensor(folder: Path, entry: Entry, index: tuple[int, ...], values: np.
             file.write(bytes((rows - len(part)) * math.prod(part.shape[1:]) * part.itemsize))  # zarr's chunks are whole
 
 
-def is_written(folder: Path, entry: Entry, dtype: np.dtype, index: tuple[int, ...]) -> bool:
-    """Whether `write_tensor` has been there: it leaves whole files only."""
+def is_written(there: Mapping[str, int], entry: Entry, dtype: np.dtype, index: tuple[int, ...]) -> bool:
+    """Whether `write_tensor` has been there: it leaves whole files only. there: `paths.sizes` of the folder."""
     size = _rows(entry.part, dtype) * math.prod(entry.part[1:]) * dtype.itemsize
-    return all(path.is_file() and path.stat().st_size == size for _, path in _chunks(folder, entry, dtype, index))
+    return all(there.get(str(path)) == size for _, path in _chunks(Path(), entry, dtype, index))
 
 
 def read_tensor(folder: Path, entry: Entry, dtype: np.dtype, index: tuple[int, ...]) -> np.ndarray:
-    """One released tensor as stored: a view into its file, or a copy when it has several."""
-    rows = _rows(entry.part, dtype)
-    shape = (rows, *entry.part[1:])
-    parts = [np.memmap(path, dtype, "r", shape=shape) for _, path in _chunks(folder, entry, dtype, index)]
+    """One released tensor as stored: a view into its file, or a copy when it has several or lies in a bucket."""
+    shape = (_rows(entry.part, dtype), *entry.part[1:])
+    count = math.prod(shape)
+
+    def chunk(path: Path) -> np.ndarray:
+        return np.frombuffer(ranges(path)(0, count * dtype.itemsize), dtype, count).reshape(shape)
+
+    parts = [chunk(path) for _, path in _chunks(folder, entry, dtype, index)]
     whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
     return np.asarray(whole[: entry.part[0]])
 
@@ -114,8 +121,8 @@ def read_tensor(folder: Path, entry: Entry, dtype: np.dtype, index: tuple[int, .
 def finish(folder: Path, arrays: Mapping[str, tuple[Entry, np.dtype]], **fields: object) -> None:
     """Write the manifest: the last file of the folder, which makes it a checkpoint."""
     table = {name: [CODES[dtype], list(entry.shape)] for name, (entry, dtype) in arrays.items()}
-    weights = [path for part in (PARAMS, EXTRA) for path in sorted((folder / part).rglob("*")) if path.is_file()]
-    files = {str(path.relative_to(folder)): path.stat().st_size for path in weights}
+    there = {part: sizes(folder / part) for part in (PARAMS, EXTRA)}
+    files = {f"{part}/{name}": size for part, found in there.items() for name, size in sorted(found.items())}
     artifacts.write_manifest(folder, KIND, params=table, files=files, **fields)
 
 
@@ -132,12 +139,13 @@ def read_manifest(folder: Path) -> dict:
             raise UserError(f'{folder / artifacts.MANIFEST} has no "{key}"; it is damaged, convert again')
     if not isinstance(manifest["files"], dict):
         raise UserError(f'"files" of {folder / artifacts.MANIFEST} is damaged; convert again')
+    there = sizes(folder)
     for name, size in manifest["files"].items():
         path = folder / name
-        if not path.is_file():
+        if name not in there:
             raise UserError(f"{path} is missing, but {folder / artifacts.MANIFEST} lists it; convert again")
-        if path.stat().st_size != size:
-            raise UserError(f"{path} has {path.stat().st_size} bytes instead of {size}; it is damaged, convert again")
+        if there[name] != size:
+            raise UserError(f"{path} has {there[name]} bytes instead of {size}; it is damaged, convert again")
     return manifest
 
 
@@ -156,7 +164,7 @@ def restore(folder: Path, like: Mapping[str, jax.ShapeDtypeStruct]) -> dict[str,
 
 
 def _restore(folder: Path, item: dict, arguments: dict) -> dict:
-    path = Path(folder).absolute() / PARAMS
+    path = epath.Path(os.fspath(folder.absolute())) / PARAMS
     try:
         # By the handler itself: a `Checkpointer` would let every process wait for one that cannot read its part.
         return _handler().restore(path, args=ocp.args.PyTreeRestore(item=item, restore_args=arguments))
@@ -169,7 +177,7 @@ def open_folder(folder: Path) -> hf.Tensors:
 
     Raises `UserError` when the folder is damaged or config.json contradicts it.
     """
-    folder = Path(folder)
+    folder = as_path(folder)
     manifest = read_manifest(folder)
     config = hf.read_config(folder)
     cfg = ModelConfig.from_hf(config, str(folder / "config.json"))

@@ -24,6 +24,7 @@ from arabic_r1_jax.checkpoint.weight_map import Entry
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.model.config import ModelConfig
 from arabic_r1_jax.model.lora import TARGETS
+from arabic_r1_jax.paths import as_path
 
 WEIGHTS, KIND = "adapter_model.safetensors", "adapter"
 PREFIX = "base_model.model."
@@ -69,7 +70,7 @@ def open_adapters(folder: Path, cfg: ModelConfig, base_sha: str | None = None) -
     manifest: no check). Raises `UserError` for missing or damaged files, settings that we do not compute, and tensors
     that are missing, unknown or of another size than this model's.
     """
-    folder = Path(folder)
+    folder = as_path(folder)
     config = peft_settings.read(folder)
     manifest = artifacts.read_manifest(folder) or {}
     _check_base(folder, manifest, base_sha)

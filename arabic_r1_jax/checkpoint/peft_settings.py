@@ -11,6 +11,7 @@ from pathlib import Path
 
 from arabic_r1_jax import artifacts
 from arabic_r1_jax.errors import UserError
+from arabic_r1_jax.paths import as_path
 
 CONFIG = "adapter_config.json"
 
@@ -37,9 +38,10 @@ _REFUSED: dict[str, tuple[tuple, str]] = {
 
 def read(folder: Path) -> dict:
     """The adapter_config.json of a folder; raises `UserError` for what is malformed, or is more than plain LoRA."""
-    path = Path(folder) / CONFIG
+    path = as_path(folder) / CONFIG
     if not path.is_file():
         raise UserError(f"{folder} holds no {CONFIG}; name an adapter folder, such as adapter/ of a training run")
+    artifacts.check_finished(path.parent)
     config = artifacts.read_json(path)
     if not isinstance(config, dict):
         raise UserError(f"{path} is not a JSON object")

@@ -13,6 +13,7 @@ from arabic_r1_jax.checkpoint.peft_read import open_adapters
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.model.config import ModelConfig, RopeConfig, RouterConfig
 from arabic_r1_jax.model.lora import TARGETS
+from arabic_r1_jax.paths import as_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +44,7 @@ def relay(
     {"tensors", "parameters", "max_rank", "alpha_over_r"}. Raises `UserError` when the server would drop a part of it,
     naming that part; nothing is left out.
     """
-    cfg = _model_of(Path(adapter), base)
+    cfg = _model_of(as_path(adapter), base)
     found = open_adapters(adapter, cfg)
     lora, pair = peft.normalised(found, cfg)
     linears = [
@@ -59,7 +60,7 @@ def relay(
     peft.write_adapter(dst, cfg, lora, linears, pair, layout, {**kept, "source": str(adapter)})
     covered = {theirs for entry in linears for _, theirs in entry.tensors()}
     assert found.pairs.keys() <= covered, f"dropped: {sorted(found.pairs.keys() - covered)[:4]}"
-    config = artifacts.read_json(Path(dst) / peft.CONFIG)
+    config = artifacts.read_json(as_path(dst) / peft.CONFIG)
     return {
         **artifacts.read_manifest(dst)["counts"],
         "max_rank": max([config["r"], *config["rank_pattern"].values()]),
@@ -82,7 +83,7 @@ def check_served(serve_target: str, layout: str, names: list[str]) -> None:
 def _model_of(adapter: Path, base: Path | None) -> ModelConfig:
     """The model that an adapter belongs to: `base`'s, or the one that its manifest remembers."""
     if base is not None:
-        return ModelConfig.from_hf(hf.read_config(base), str(Path(base) / "config.json"))
+        return ModelConfig.from_hf(hf.read_config(base), str(as_path(base) / "config.json"))
     known = (artifacts.read_manifest(adapter) or {}).get("model")
     if known is None:
         raise UserError(f"{adapter} does not say which model it belongs to; name that model's folder with --base")

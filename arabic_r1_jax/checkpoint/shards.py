@@ -9,7 +9,6 @@ has no zero-copy numpy view of bfloat16 or FP8 and does not name the tensor in i
 import dataclasses
 import json
 import math
-import mmap
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from arabic_r1_jax import artifacts
 from arabic_r1_jax.errors import UserError
+from arabic_r1_jax.paths import Ranges, as_path, ranges
 
 DTYPES = {
     "F64": np.dtype(np.float64),
@@ -73,7 +73,7 @@ class Shard:
     """
 
     def __init__(self, path: Path):
-        self.path = Path(path)
+        self.path = as_path(path)
         header, self._data = _read_header(self.path)
         self.specs: dict[str, Spec] = {}
         self._start: dict[str, int] = {}
@@ -81,7 +81,7 @@ class Shard:
             if name != "__metadata__":
                 self.specs[name], self._start[name] = _parse_entry(self.path, name, entry)
         self._check_layout()
-        self._map: mmap.mmap | None = None
+        self._ranges: Ranges | None = None
 
     def _check_layout(self) -> None:
         """Tensors must cover the data without gap or overlap."""
@@ -98,13 +98,12 @@ class Shard:
             raise UserError(f"{self.path}: {size - end} bytes follow the last tensor; the file is damaged")
 
     def read(self, name: str) -> np.ndarray:
-        """The tensor as a read-only view; pages are read from disk when touched."""
-        if self._map is None:
-            with open(self.path, "rb") as file:
-                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        """The tensor, read-only: a view, of which pages are read from disk when touched, or fetched from its bucket."""
+        if self._ranges is None:
+            self._ranges = ranges(self.path)
         spec = self.specs[name]
-        flat = np.frombuffer(self._map, spec.dtype, math.prod(spec.shape), self._data + self._start[name])
-        return flat.reshape(spec.shape)
+        part = self._ranges(self._data + self._start[name], spec.nbytes)
+        return np.frombuffer(part, spec.dtype, math.prod(spec.shape)).reshape(spec.shape)
 
 
 def _read_header(path: Path) -> tuple[dict, int]:
@@ -112,7 +111,7 @@ def _read_header(path: Path) -> tuple[dict, int]:
     if not path.is_file():
         raise UserError(f"{path} does not exist")
     size = path.stat().st_size
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or length > size - 8:
             raise UserError(f"{path}: not a safetensors file, or truncated: {size} bytes cannot hold its header")
@@ -171,7 +170,7 @@ def is_written(path: Path, specs: Mapping[str, Spec]) -> bool:
     if not path.is_file():
         return False
     _, header = _layout(specs)
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         same = file.read(len(header)) == header
     return same and path.stat().st_size == len(header) + sum(spec.nbytes for spec in specs.values())
 

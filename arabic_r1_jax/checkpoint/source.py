@@ -9,16 +9,16 @@ from arabic_r1_jax import artifacts
 from arabic_r1_jax.checkpoint import hf, hub, identity, orbax, peft, weight_map
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.model.config import ModelConfig
+from arabic_r1_jax.paths import as_path
 
 
 def kind(path: Path) -> str:
     """ "hf" or "orbax", by manifest.json or else config.json; raises `UserError` for any other folder."""
-    path = Path(path)
+    path = as_path(path)
     if not path.is_dir():
         raise UserError(f"{path} does not exist or is no folder; name a model folder (Hugging Face or Orbax)")
     manifest = artifacts.read_manifest(path)
-    if manifest is None and (path / artifacts.UNFINISHED).is_file():
-        raise UserError(f"{path} is unfinished; run the command that makes it again, it goes on where it was stopped")
+    artifacts.check_finished(path)
     found = manifest["kind"] if manifest else None
     found = found or ("hf" if (path / "config.json").is_file() else None)
     if found == peft.KIND or (path / peft.CONFIG).is_file():
@@ -32,7 +32,8 @@ def open_any(path: str | Path) -> hf.Tensors:
     """A folder of either kind or a repository of the Hub as released tensors, not checked against config.json."""
     if hub.is_hub_id(path):
         return hub.open_repository(path)
-    return orbax.open_folder(Path(path)) if kind(path) == orbax.KIND else hf.open_folder(Path(path))
+    folder = as_path(path)
+    return orbax.open_folder(folder) if kind(folder) == orbax.KIND else hf.open_folder(folder)
 
 
 def open_folder(path: Path) -> tuple[hf.Tensors, ModelConfig]:
@@ -46,6 +47,6 @@ def open_folder(path: Path) -> tuple[hf.Tensors, ModelConfig]:
 def base_sha(path: Path) -> str:
     """The identity of a base (`checkpoint.identity`): an Orbax folder carries it, a Hugging Face one is read for it."""
     if kind(path) == orbax.KIND:
-        return orbax.read_manifest(Path(path))["base_sha"]
+        return orbax.read_manifest(as_path(path))["base_sha"]
     source, cfg = open_folder(path)
     return identity.base_sha(cfg, source.read)

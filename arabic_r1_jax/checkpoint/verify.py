@@ -44,7 +44,7 @@ def verify(src: Path, dst: Path, progress: hf.Progress | None = None) -> list[Fi
     """
     wanted, found = source.open_any(src), source.open_any(dst)
     cfg = ModelConfig.from_hf(wanted.config, str(wanted.folder / "config.json"))
-    wanted = views.cast(wanted, cfg, convert.target((artifacts.read_manifest(Path(dst)) or {}).get("dtype")))
+    wanted = views.cast(wanted, cfg, convert.target((artifacts.read_manifest(dst) or {}).get("dtype")))
     total, done, findings = sum(spec.nbytes for spec in wanted.specs.values()), 0, []
     for name in [*wanted.specs, *(found.specs.keys() - wanted.specs.keys())]:
         findings += _compare(name, wanted, found)

@@ -27,6 +27,7 @@ from arabic_r1_jax.data.examples import NO_LOSS, Example, read_examples
 from arabic_r1_jax.data.prefix import DEFAULT, Prefix
 from arabic_r1_jax.data.tokenizers import Tokenizer
 from arabic_r1_jax.errors import UserError
+from arabic_r1_jax.paths import as_path, local_copy, remove_tree
 
 FORM = 1  # raised when the stored form changes, so that old corpora are built again
 BLOCK = 8192  # longest stored piece of a document, in targets: bounds what one random access reads
@@ -172,7 +173,7 @@ def _discard_stale(folder: Path, identity: dict) -> bool:
         return False  # `staged` refuses a folder that holds something else
     if all(manifest.get(key) == value for key, value in identity.items()):
         return True
-    shutil.rmtree(folder)
+    remove_tree(folder)
     return False
 
 
@@ -193,9 +194,9 @@ def build(
     Returns `folder`. Raises `UserError` with file and line for a bad row, and when there is no row at all; then
     nothing is left behind.
     """
-    folder = Path(folder)
+    folder = as_path(folder)
     for path in paths:
-        if not Path(path).is_file():
+        if not path.is_file():
             raise UserError(f"{path} is not a file; name JSONL files of documents, records or conversations")
     identity = {
         "form": FORM,
@@ -218,10 +219,11 @@ def build(
 
 def open(folder: Path) -> Corpus:
     """Open a corpus for random access. Raises `UserError` when `folder` is not a finished corpus."""
-    folder = Path(folder)
+    folder = as_path(folder)
     manifest = artifacts.read_manifest(folder)
     if manifest is None or manifest["kind"] != "corpus":
         raise UserError(f"{folder} is not a corpus (its manifest.json does not say so); build one from JSONL files")
+    folder = local_copy(folder, artifacts.sha256(folder / artifacts.MANIFEST).encode())
     with np.load(folder / _TABLES) as tables:
         length, stream, whole = tables["length"], tables["stream"], tables["whole"]
     dataset = folder / ArabicR1Corpus.name / str(ArabicR1Corpus.VERSION)

@@ -10,13 +10,14 @@ from pathlib import Path
 import zstandard
 
 from arabic_r1_jax.errors import UserError
+from arabic_r1_jax.paths import as_path
 
 _PIECE = 1 << 20
 
 
 def _zstd_pieces(path: Path) -> Iterator[bytes]:
     """The decompressed bytes of a zstd file of one or more frames; raises `UserError` when a frame is cut short."""
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         decoder = zstandard.ZstdDecompressor().decompressobj()
         started = False
         while piece := file.read(_PIECE):
@@ -41,7 +42,7 @@ def _split(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _plain_lines(path: Path) -> Iterator[bytes]:
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         yield from file
 
 
@@ -74,7 +75,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict]]:
     Raises `UserError` naming file and line when the file is absent, unreadable, cut short, not UTF-8, not JSON, or
     when a line is not an object.
     """
-    path = Path(path)
+    path = as_path(path)
     lines = _split(_zstd_pieces(path)) if path.suffix == ".zst" else _plain_lines(path)
     try:
         for number, line in enumerate(lines, 1):

@@ -13,14 +13,15 @@ import abc
 import hashlib
 import io
 import os
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from arabic_r1_jax import artifacts
 from arabic_r1_jax.data.prefix import DEFAULT, Prefix
 from arabic_r1_jax.errors import UserError
+from arabic_r1_jax.paths import as_path
 
 BOS, EOS, PAD = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>"
 USER, ASSISTANT = "<｜User｜>", "<｜Assistant｜>"
@@ -39,8 +40,8 @@ class Tokenizer(abc.ABC):
     """
 
     def __init__(self, path: Path):
-        self.path = Path(path)
-        self.sha256 = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        self.path = path
+        self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         self.bos_id, self.eos_id = self._need(BOS), self._need(EOS)
         pad = self._id(PAD)
         self.pad_id = self.eos_id if pad is None else pad
@@ -78,7 +79,7 @@ class Tokenizer(abc.ABC):
 
     def save(self, folder: Path) -> None:
         """Copy the tokenizer file into `folder` under the name by which `load_tokenizer` finds it."""
-        shutil.copyfile(self.path, Path(folder) / self.path.name)
+        artifacts.copy(self.path, as_path(folder) / self.path.name)
 
 
 class SentencePieceTokenizer(Tokenizer):
@@ -88,7 +89,7 @@ class SentencePieceTokenizer(Tokenizer):
         import sentencepiece
 
         try:
-            self._model = sentencepiece.SentencePieceProcessor(model_file=os.fspath(path))
+            self._model = sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())
         except (OSError, RuntimeError) as error:
             raise UserError(f"{path} is not a SentencePiece model: {error}") from None
         super().__init__(path)
@@ -142,7 +143,7 @@ class HFTokenizer(Tokenizer):
         import tokenizers
 
         try:
-            self._model = tokenizers.Tokenizer.from_file(os.fspath(path))
+            self._model = tokenizers.Tokenizer.from_buffer(path.read_bytes())
         except Exception as error:  # the library raises bare Exception
             raise UserError(f"{path} is not a tokenizer.json: {error}") from None
         self._model.encode_special_tokens = True  # the text of a special piece is text
@@ -174,7 +175,7 @@ FILES = {"tokenizer.json": HFTokenizer, "tokenizer.model": SentencePieceTokenize
 def load_tokenizer(folder: Path) -> Tokenizer | None:
     """The tokenizer of a checkpoint folder, chosen by the file present; None when there is none."""
     for name, kind in FILES.items():
-        if (path := Path(folder) / name).is_file():
+        if (path := as_path(folder) / name).is_file():
             return kind(path)
     return None
 

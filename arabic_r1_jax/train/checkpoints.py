@@ -8,13 +8,16 @@ Several processes write one checkpoint, each its own shards, and any number of t
 """
 
 import logging
+import os
 from pathlib import Path
 
 import jax
 import orbax.checkpoint as ocp
+from etils import epath
 
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.parallel import processes
+from arabic_r1_jax.paths import as_path
 from arabic_r1_jax.train.step import TrainState
 
 KEEP = 2
@@ -24,7 +27,7 @@ class Checkpoints:
     """The checkpoints of one run; close it to wait for the last one."""
 
     def __init__(self, folder: Path):
-        self.folder = Path(folder).resolve()
+        self.folder = epath.Path(os.fspath(as_path(folder).resolve()))
         logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax reports every file it touches
         options = ocp.CheckpointManagerOptions(max_to_keep=KEEP, enable_async_checkpointing=True)
         self._manager = ocp.CheckpointManager(self.folder, options=options)

@@ -20,7 +20,6 @@ import dataclasses
 import json
 import math
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -45,6 +44,7 @@ from arabic_r1_jax.model.remat import Remat
 from arabic_r1_jax.model.transformer import flat, init_adapter
 from arabic_r1_jax.parallel import processes
 from arabic_r1_jax.parallel.mesh import make_mesh
+from arabic_r1_jax.paths import as_path, remove_tree
 from arabic_r1_jax.train.checkpoints import Checkpoints
 from arabic_r1_jax.train.optimizer import make_optimizer
 from arabic_r1_jax.train.step import Adapted, by_kind, init_state, make_step, place_batch
@@ -71,9 +71,9 @@ def train(cfg: RunConfig, out: Path, resume: bool = False, progress: Progress | 
     data have changed since, when the base has no tokenizer, when the data cannot be used, or when the loss or its
     gradient is no longer a number; `processes.Stopped` after a SIGTERM.
     """
-    out = Path(out)
+    out = as_path(out)
     with processes.together():
-        sha = processes.from_first(lambda: base_sha(Path(cfg.model.path)))
+        sha = processes.from_first(lambda: base_sha(as_path(cfg.model.path)))
         begun = processes.from_first(lambda: claim(out, cfg, sha, resume))
         if whole := processes.from_first(lambda: artifacts.read_manifest(out)):
             return {key: whole[key] for key in SUMMARY}
@@ -95,7 +95,7 @@ def finish(
     cfg: RunConfig, run: Run, out: Path, sha: str, adapter: dict[str, np.ndarray], last: dict, seconds: float
 ) -> dict:
     """Write the adapter, then the manifest; returns the summary."""
-    shutil.rmtree(out / "adapter", ignore_errors=True)
+    remove_tree(out / "adapter")
     peft.save_adapter(out / "adapter", adapter, run.base.config, run.lora, sha, fields={"prefix": cfg.data.prefix})
     summary = {
         "steps": cfg.train.steps,
@@ -147,7 +147,7 @@ def release(out: Path) -> None:
 
 def data_files(cfg: RunConfig) -> list[Path]:
     """The files that a run learns from."""
-    return [Path(path) for path in (*cfg.data.records, *cfg.data.documents)]
+    return [as_path(path) for path in (*cfg.data.records, *cfg.data.documents)]
 
 
 def _differences(before: Mapping, now: Mapping, prefix: str = "") -> list[str]:
@@ -210,7 +210,7 @@ def _steps(cfg: RunConfig, run: Run, out: Path, progress: Progress | None) -> tu
         frozen = flat(base.state)
         if progress:
             progress(done)
-        with open(out / METRICS if processes.is_first() else os.devnull, "a", encoding="utf-8") as log:
+        with (out / METRICS if processes.is_first() else Path(os.devnull)).open("a", encoding="utf-8") as log:
             for host in batches(run.data, run.plan, settings.batch, pad_id=base.tokenizer.pad_id, start_row=row):
                 state, metrics = step(state, frozen, place_batch(host, base.mesh))
                 row += settings.batch

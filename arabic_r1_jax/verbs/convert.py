@@ -1,9 +1,9 @@
 """`arabic-r1 convert ...`: between checkpoint formats. `tools/convert_weights.py` is the same."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from arabic_r1_jax import artifacts, progress
+from arabic_r1_jax.paths import as_path
 from arabic_r1_jax.verbs.verb import Options, Parser, Verb
 
 if TYPE_CHECKING:
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 
 def _folders(parser: Parser, source: str = "folder to convert") -> None:
-    parser.add_argument("src", type=Path, metavar="SRC", help=source)
-    parser.add_argument("dst", type=Path, metavar="DST", help="folder to make")
+    parser.add_argument("src", type=as_path, metavar="SRC", help=source)
+    parser.add_argument("dst", type=as_path, metavar="DST", help="folder to make")
     _dry_run(parser)
 
 
@@ -28,9 +28,9 @@ def _folders_and_dtype(parser: Parser) -> None:
 
 
 def _merge_options(parser: Parser) -> None:
-    parser.add_argument("base", type=Path, metavar="BASE", help="Hugging Face or Orbax folder")
-    parser.add_argument("adapter", type=Path, metavar="ADAPTER", help="PEFT folder, such as runs/mine/adapter")
-    parser.add_argument("dst", type=Path, metavar="DST", help="folder to make")
+    parser.add_argument("base", type=as_path, metavar="BASE", help="Hugging Face or Orbax folder")
+    parser.add_argument("adapter", type=as_path, metavar="ADAPTER", help="PEFT folder, such as runs/mine/adapter")
+    parser.add_argument("dst", type=as_path, metavar="DST", help="folder to make")
     _dry_run(parser)
     parser.add_argument(
         "--dtype", choices=("bf16", "fp8", "float32"), help="of the result; default: the base's, bf16 for an FP8 base"
@@ -65,8 +65,8 @@ def _merge(o: Options) -> dict:
 
 
 def _verify_options(parser: Parser) -> None:
-    parser.add_argument("src", type=Path, metavar="SRC", help="model folder")
-    parser.add_argument("dst", type=Path, metavar="DST", help="what was made of it")
+    parser.add_argument("src", type=as_path, metavar="SRC", help="model folder")
+    parser.add_argument("dst", type=as_path, metavar="DST", help="what was made of it")
     parser.add_argument("--logits", action="store_true", help="compare a forward pass too; both must fit in memory")
 
 
@@ -100,15 +100,15 @@ def _show_verified(result: dict) -> None:
 
 def _peft_options(parser: Parser) -> None:
     parser.add_argument(
-        "adapter", type=Path, metavar="ADAPTER", help="PEFT folder of a DeepSeek model, ours or another's"
+        "adapter", type=as_path, metavar="ADAPTER", help="PEFT folder of a DeepSeek model, ours or another's"
     )
-    parser.add_argument("dst", type=Path, metavar="DST", help="folder to make")
+    parser.add_argument("dst", type=as_path, metavar="DST", help="folder to make")
     parser.add_argument("--layout", choices=("per-expert", "fused"), default="per-expert", help="default: per-expert")
     parser.add_argument(
         "--serve-target", choices=("transformers", "vllm", "sglang"), help="refuse what this server would silently drop"
     )
     parser.add_argument(
-        "--base", type=Path, metavar="DIR", help="the adapter's model; needed when it was made elsewhere"
+        "--base", type=as_path, metavar="DIR", help="the adapter's model; needed when it was made elsewhere"
     )
 
 
@@ -127,9 +127,10 @@ def _show(result: dict) -> None:
     if "seconds" not in result:
         print(f"{result['out']} ({result['kind']}): {result['tensors']:,} tensors, {result['bytes']:,} bytes")
         return
-    enough = "" if result["free"] >= result["bytes_left"] else ": too little"
     print(f"{result['out']}: {result['bytes']:,} bytes, {result['bytes_left']:,} of them still to write")
-    print(f"free on that disk: {result['free']:,} bytes{enough}")
+    if result["free"] is not None:
+        enough = "" if result["free"] >= result["bytes_left"] else ": too little"
+        print(f"free on that disk: {result['free']:,} bytes{enough}")
     print(f"time: about {result['seconds'] / 60:,.1f} minutes at the speed at which a sample was copied there")
     if result["download"]:
         print(

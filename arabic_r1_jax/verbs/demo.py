@@ -3,11 +3,12 @@
 import os
 from pathlib import Path
 
+from arabic_r1_jax.paths import as_path
 from arabic_r1_jax.verbs.verb import Options, Parser, Verb, seed, simulate_cpus
 
 
 def _options(parser: Parser) -> None:
-    parser.add_argument("--out", type=Path, metavar="DIR", default=Path("runs/demo"), help="default: runs/demo")
+    parser.add_argument("--out", type=as_path, metavar="DIR", default=Path("runs/demo"), help="default: runs/demo")
     parser.add_argument("--seed", type=seed, metavar="N", default=0, help="of the data and the adapter; default: 0")
 
 

@@ -1,15 +1,14 @@
 """`arabic-r1 evaluate`: multiple-choice questions to accuracy with its interval."""
 
-from pathlib import Path
-
 from arabic_r1_jax import artifacts, progress
 from arabic_r1_jax.data.prefix import DEFAULT, PREFIXES, prefix_for
+from arabic_r1_jax.paths import as_path
 from arabic_r1_jax.verbs.verb import Options, Parser, Verb, count, load, model_options
 
 
 def _options(parser: Parser) -> None:
     model_options(parser)
-    parser.add_argument("--data", type=Path, metavar="Q.jsonl", required=True, help="questions")
+    parser.add_argument("--data", type=as_path, metavar="Q.jsonl", required=True, help="questions")
     parser.add_argument(
         "--protocol",
         choices=("loglikelihood", "reasoning"),
@@ -21,7 +20,7 @@ def _options(parser: Parser) -> None:
         choices=PREFIXES,
         help=f"reasoning: open <think>, or leave it to the model; default: as the adapter learnt, else {DEFAULT}",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="for results.json and items.jsonl")
+    parser.add_argument("--out", type=as_path, metavar="DIR", required=True, help="for results.json and items.jsonl")
     parser.add_argument("--limit", type=count, metavar="N", help="only the first N questions")
 
 

@@ -3,18 +3,20 @@
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from arabic_r1_jax import progress
 from arabic_r1_jax.data.prefix import DEFAULT, PREFIXES, prefix_for
 from arabic_r1_jax.errors import UsageError, UserError
+from arabic_r1_jax.paths import as_path, is_local
 from arabic_r1_jax.verbs.verb import Options, Parser, Verb, bounded, load, model_options, seed
 
 
 def _options(parser: Parser) -> None:
     model_options(parser)
-    parser.add_argument("--prompts", type=Path, metavar="P.jsonl", help='{"id", "prompt"} or {"id", "messages"} a line')
-    parser.add_argument("--out", type=Path, metavar="O.jsonl", help='{"id", "completion", "finish_reason"} a line')
+    parser.add_argument(
+        "--prompts", type=as_path, metavar="P.jsonl", help='{"id", "prompt"} or {"id", "messages"} a line'
+    )
+    parser.add_argument("--out", type=as_path, metavar="O.jsonl", help='{"id", "completion", "finish_reason"} a line')
     parser.add_argument("--chat", action="store_true", help="talk at the keyboard instead; an empty line starts anew")
     parser.add_argument(
         "--prefix",
@@ -56,7 +58,7 @@ def _check(options: Options) -> None:
         raise UserError(f"{options.out} already exists; remove it or name another output")
     if options.out:  # or hours of generation would find no place
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        if not os.access(options.out.parent, os.W_OK):
+        if is_local(options.out) and not os.access(options.out.parent, os.W_OK):
             raise UserError(f"{options.out.parent} cannot be written to; name another output")
 
 

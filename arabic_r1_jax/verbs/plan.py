@@ -2,11 +2,11 @@
 
 import importlib.util
 import os
-from pathlib import Path
 
 from arabic_r1_jax import progress
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.parallel.topology import OFFLINE, parse
+from arabic_r1_jax.paths import as_path, is_local
 from arabic_r1_jax.verbs.verb import Options, Parser, Verb, bounded, count
 
 
@@ -58,8 +58,9 @@ def _model(name: str):
     from arabic_r1_jax.model.config import ModelConfig
     from arabic_r1_jax.model.published import published
 
-    if Path(name).is_dir():
-        return ModelConfig.from_hf(read_config(Path(name)), str(Path(name) / "config.json"))
+    folder = as_path(name)
+    if folder.is_dir() or not is_local(folder):
+        return ModelConfig.from_hf(read_config(folder), str(folder / "config.json"))
     return published(name)
 
 

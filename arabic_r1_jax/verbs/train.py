@@ -5,9 +5,9 @@ Several processes, one a host or a GPU, are given the same command (`parallel.pr
 
 import contextlib
 import sys
-from pathlib import Path
 
 from arabic_r1_jax import config, progress, settings
+from arabic_r1_jax.paths import as_path
 from arabic_r1_jax.verbs.verb import Options, Parser, Verb, simulate_cpus
 
 _SEVERAL = """\
@@ -18,9 +18,9 @@ and exits with 75: start it again with --resume."""
 
 
 def _options(parser: Parser) -> None:
-    parser.add_argument("--config", type=Path, metavar="RUN.toml", help=f"default: configs/{config.DEFAULT}")
+    parser.add_argument("--config", type=as_path, metavar="RUN.toml", help=f"default: configs/{config.DEFAULT}")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; repeatable")
-    parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder of the run")
+    parser.add_argument("--out", type=as_path, metavar="DIR", required=True, help="folder of the run")
     parser.add_argument("--resume", action="store_true", help="continue the run in DIR from its last checkpoint")
 
 

@@ -8,7 +8,8 @@ import argparse
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+
+from arabic_r1_jax.paths import as_path
 
 Parser, Options = argparse.ArgumentParser, argparse.Namespace
 
@@ -45,8 +46,8 @@ count, seed = bounded(int, 1), bounded(int, 0)
 
 def model_options(parser: Parser) -> None:
     """The options of verbs that run a model; `load` reads them."""
-    parser.add_argument("--model", type=Path, metavar="DIR", required=True, help="Hugging Face or Orbax folder")
-    parser.add_argument("--adapter", type=Path, metavar="DIR", help="PEFT folder that was trained on that model")
+    parser.add_argument("--model", type=as_path, metavar="DIR", required=True, help="Hugging Face or Orbax folder")
+    parser.add_argument("--adapter", type=as_path, metavar="DIR", help="PEFT folder that was trained on that model")
     parser.add_argument("--dtype", choices=("bf16", "float32"), help="of the computation; default: as stored")
     parser.add_argument("--batch", type=count, metavar="N", default=64, help="rows at a time; default: 64")
     parser.add_argument(
