@@ -4,10 +4,12 @@ import dataclasses
 import importlib.util
 import itertools
 import json
-import logging
 import os
 import random
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import ml_dtypes
@@ -137,22 +139,20 @@ def random_model():
 @pytest.fixture(scope="session")
 def server():
     """An HTTP server on this machine that speaks Google Cloud Storage's JSON API and has the bucket "arabic-r1"."""
-    emulator = pytest.importorskip("gcp_storage_emulator.server")
-    if importlib.util.find_spec("gcsfs") is None:  # importing it is for the package, which sets what it reads then
-        pytest.skip("gcsfs is not installed")
-    logging.getLogger("gcp_storage_emulator").setLevel(logging.CRITICAL)
-    logging.getLogger("api").setLevel(logging.CRITICAL)
-    running = emulator.create_server("127.0.0.1", 0, in_memory=True, default_bucket="arabic-r1")
-    running.start()
-    url = f"http://127.0.0.1:{running._api._httpd.server_address[1]}"
+    for name in ("gcp_storage_emulator", "gcsfs"):  # importing gcsfs is for the package, which first sets what it reads
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    running = subprocess.Popen([sys.executable, Path(__file__).with_name("bucket_server.py")], **pipes)
+    url = f"http://127.0.0.1:{int(running.stdout.readline())}"
     with pytest.MonkeyPatch.context() as patch:  # for gcsfs, for TensorStore, and for Orbax's google-cloud-storage
         patch.setenv("STORAGE_EMULATOR_HOST", url)
         patch.setenv("TENSORSTORE_GCS_HTTP_URL", url)
         patch.setenv("GOOGLE_AUTH_TOKEN_FOR_TESTING", "nobody")
         patch.setenv("GOOGLE_CLOUD_PROJECT", "none")
         patch.setenv("NO_GCE_CHECK", "true")
-        yield running
-    running.stop()
+        yield url
+    running.communicate()
 
 
 @pytest.fixture

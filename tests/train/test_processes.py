@@ -15,14 +15,15 @@ import time
 import jax
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+import safetensors.numpy
 
-from arabic_r1_jax import artifacts
+from arabic_r1_jax import artifacts, paths
 from arabic_r1_jax.checkpoint import peft
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.parallel import processes
 from arabic_r1_jax.parallel.mesh import make_mesh
 from arabic_r1_jax.parallel.processes import STOPPED
+from arabic_r1_jax.paths import as_path
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def assert_same_run(got, want):
     for ours, theirs in zip(lines(got), lines(want), strict=True):
         assert ours["tokens_by_category"] == theirs["tokens_by_category"]
         assert ours["loss"] == pytest.approx(theirs["loss"], abs=1e-5)
-    adapters = [load_file(run / "adapter" / peft.WEIGHTS) for run in (got, want)]
+    adapters = [safetensors.numpy.load((run / "adapter" / peft.WEIGHTS).read_bytes()) for run in (got, want)]
     assert adapters[0].keys() == adapters[1].keys()
     for name, wanted in adapters[1].items():
         np.testing.assert_allclose(adapters[0][name], wanted, atol=5e-4, err_msg=name)
@@ -90,6 +91,21 @@ def test_several_processes_do_the_run_of_one(count, start, whole, tmp_path):
     assert set(said[1:]) == {""}  # the first process speaks for all
     assert_same_run(tmp_path / "run", whole.out)
     assert sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir()) == ["4", "6"]
+
+
+@pytest.mark.slow
+def test_several_processes_do_a_run_in_a_bucket(start, base, records, whole, bucket):
+    model, data, out = (as_path(f"{bucket}/{name}") for name in ("base", "records.jsonl", "run"))
+    for name in paths.sizes(base()):
+        artifacts.copy(base() / name, model / name)
+    artifacts.copy(records, data)
+    for words in ([], ["--resume"]):  # the second time it is whole and left as it is
+        codes, said, errors = ended(start(2, out, *words, model__path=str(model), data__records=[str(data)]))
+        assert codes == [0, 0], errors
+        assert json.loads(said[0])["adapter"] == str(out / "adapter")
+        assert said[1] == ""
+    assert_same_run(out, whole.out)
+    assert sorted(path.name for path in (out / "checkpoints").iterdir()) == ["4", "6"]
 
 
 @pytest.mark.slow
