@@ -194,3 +194,15 @@ def test_what_an_interrupted_demo_left_is_made_anew(small, tmp_path, monkeypatch
 def test_plain_text_depends_on_the_seed_alone():
     first, again, other = (demo._plain_text(lambda rng: f"{rng.random()}.", random.Random(seed)) for seed in (0, 0, 1))
     assert first == again != other
+
+
+@pytest.mark.slow
+def test_a_demo_in_a_bucket_scores_as_one_here_and_is_made_anew(small, done, bucket):
+    timed = ("seconds", "outputs")
+    for _ in range(2):
+        summary = demo.run(bucket)
+        assert {key: summary[key] for key in summary if key not in timed} == {
+            key: done[1][key] for key in done[1] if key not in timed
+        }
+        assert summary["outputs"]["merged"] == f"{bucket}/merged"
+        assert artifacts.read_manifest(bucket)["kind"] == "demo"

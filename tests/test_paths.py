@@ -1,5 +1,6 @@
 """What a name becomes, and what the same call does here and in a bucket."""
 
+import dataclasses
 import sys
 
 import numpy as np
@@ -10,6 +11,7 @@ from arabic_r1_jax import artifacts, paths
 from arabic_r1_jax.cli import main
 from arabic_r1_jax.errors import UsageError, UserError
 from arabic_r1_jax.paths import as_path
+from arabic_r1_jax.verbs import VERBS
 
 
 @pytest.fixture(params=["here", "bucket"])
@@ -146,6 +148,20 @@ def test_a_log_grows_and_is_there_after_every_flush(place):
     with (place / "log").open("a", encoding="utf-8") as log:
         log.write("3\n")
     assert (place / "log").read_text(encoding="utf-8") == "1\n2\n3\n"
+
+
+def test_what_a_bucket_refuses_in_the_midst_of_the_work_is_one_line(bucket, monkeypatch, capsys):
+    there = as_path(bucket) / "x"
+
+    async def refuse(*_, **__):
+        raise OSError("Forbidden: no permission to create objects\nask its owner")
+
+    monkeypatch.setattr("gcsfs.core.simple_upload", refuse)
+    work = dataclasses.replace(VERBS["doctor"], run=lambda _: artifacts.write_text(there, "x"))
+    monkeypatch.setitem(VERBS, "doctor", work)
+    assert main(["doctor"]) == 1
+    said = "the bucket does not answer as it should: OSError: Forbidden: no permission to create objects ask its owner"
+    assert capsys.readouterr().err == f"arabic-r1: {said}\n"
 
 
 def test_a_copy_of_a_bucket_is_made_once_and_mended(bucket, tmp_path, monkeypatch):

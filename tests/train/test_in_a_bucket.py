@@ -86,8 +86,9 @@ def test_a_killed_run_in_a_bucket_goes_on_and_ends_as_one_here(words, whole, buc
 
 
 @pytest.mark.slow
-def test_a_log_in_a_bucket_is_cut_to_the_checkpoint(settings, whole, bucket):
-    """Step 5 was logged, and the run goes on from step 4."""
+@pytest.mark.parametrize("uncommitted", [False, True])
+def test_a_log_in_a_bucket_is_cut_to_the_checkpoint(uncommitted, settings, whole, bucket):
+    """Step 5 was logged, and the run goes on from step 4, or from step 2 when a kill has left step 4 half written."""
     out, seen = as_path(f"{bucket}/run"), []
 
     def progress(n, **fields):
@@ -98,6 +99,8 @@ def test_a_log_in_a_bucket_is_cut_to_the_checkpoint(settings, whole, bucket):
     with pytest.raises(Cut):
         train(settings(), out, progress=progress)
     assert len((out / "metrics.jsonl").read_text().splitlines()) == 5
+    if uncommitted:
+        (out / "checkpoints" / "4" / "commit_success.txt").unlink()
     train(settings(), out, resume=True)
     assert_same_run(out, whole.out)
 
