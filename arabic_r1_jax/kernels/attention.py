@@ -11,14 +11,12 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 from jax.sharding import Mesh
 
+from arabic_r1_jax.kernels.attention_pieces import in_pieces
 from arabic_r1_jax.parallel.mesh import capability, platform, sharding
 
-MIN_PIECE, MAX_PIECES = 64, 8  # of the queries in `in_pieces`
-SCORES_BYTES = 2**27  # of one row of a batch, float32
-HIDDEN = -1e30  # added to a score: far below any real one, and far from overflow
 SPLASH_BLOCKS = (512, 256, 128)  # of queries and keys in the splash kernel: the largest that divides the sequence
 TRITON_BLOCKS = 64, 32  # of queries and of keys in the Triton kernel; its backward pass takes 32 of both
 TRITON_DIMS = 256  # of a head, at most: it then takes 68 KiB of shared memory where GPUs have 99, on Hopper 96 of 227
@@ -32,7 +30,8 @@ def causal_attention(q: Array, key: Array, value: Array, segments: Array, scale:
     """
     kernel, fits = KERNELS.get(platform(mesh), (None, None))
     if kernel is None or not fits(q, value, mesh):
-        return in_pieces(q, key, value, segments, scale)
+        pieces = functools.partial(in_pieces, scale=scale)
+        return _by_device(pieces, q, key, value, segments, mesh)
     return kernel(q, key, value, segments, scale, mesh)
 
 
@@ -104,55 +103,7 @@ KERNELS: dict[str, tuple[Callable[..., Array], Callable[[Array, Array, Mesh], bo
 
 
 def _by_device(local: Callable[..., Array], q: Array, key: Array, value: Array, segments: Array, mesh: Mesh) -> Array:
-    """`local` of each device's own rows: the compiler cannot partition a kernel."""
+    """`local` of each device's own rows: the compiler cannot partition a kernel, and pieces go by a device's memory."""
     rows = sharding(("batch",), q.shape[:1], mesh).spec
     run = jax.shard_map(local, mesh=mesh, in_specs=(rows,) * 4, out_specs=rows, check_vma=False)
     return run(q, key, value, segments)
-
-
-def in_pieces(q: Array, key: Array, value: Array, segments: Array, scale: float) -> Array:
-    """`causal_attention` on any device.
-
-    In a few pieces of queries, each against the keys up to its end: nearly half of all scores are never computed. A
-    piece's scores are recomputed for the gradient rather than kept, so memory grows with one piece, not with all.
-    """
-    time = q.shape[1]
-    piece = max(MIN_PIECE, -(-time // MAX_PIECES))
-    attend = jax.checkpoint(functools.partial(_attend, scale))
-    q, key, value = (x.swapaxes(1, 2) for x in (q, key, value))  # once, not in every piece
-    parts = []
-    for start in range(0, time, piece):
-        end = min(start + piece, time)
-        seen = jnp.arange(start, end)[:, None] >= jnp.arange(end)
-        mask = (segments[:, start:end, None] == segments[:, None, :end]) & seen
-        parts.append(attend(q[:, :, start:end], key[:, :, :end], value[:, :, :end], mask))
-    return jnp.concatenate(parts, axis=2).swapaxes(1, 2)
-
-
-def _attend(scale: float, q: Array, key: Array, value: Array, mask: Array) -> Array:
-    """Attention of one piece of queries: q, key [B, H, T or S, N + R], value [B, H, S, V], mask bool [B, T, S].
-
-    Where the scores of all heads would take more than `SCORES_BYTES` a row, in groups of heads, one after another.
-    """
-
-    def heads(q: Array, key: Array, value: Array) -> Array:
-        p = softmax(scale * scores("bhtn,bhsn->bhts", q, key), mask).astype(q.dtype)
-        return jnp.einsum("bhts,bhsv->bhtv", p, value)
-
-    count, row = q.shape[1], 4 * mask.shape[1] * mask.shape[2]
-    groups = next(g for g in range(1, count + 1) if count % g == 0 and (count // g * row <= SCORES_BYTES or g == count))
-    if groups == 1:
-        return heads(q, key, value)
-    parts = [jnp.moveaxis(x.reshape(len(x), groups, -1, *x.shape[2:]), 1, 0) for x in (q, key, value)]
-    done = lax.map(lambda part: jax.checkpoint(heads)(*part), tuple(parts))
-    return jnp.moveaxis(done, 0, 1).reshape(*q.shape[:3], -1)
-
-
-def scores(pattern: str, q: Array, key: Array) -> Array:
-    """The einsum of queries and keys, summed in float32 whatever they are."""
-    return jnp.einsum(pattern, q, key, preferred_element_type=jnp.float32)
-
-
-def softmax(scores: Array, mask: Array) -> Array:
-    """Softmax of scores f32 [B, H, T, S] over what mask bool [B, T, S] shows, in float32 as transformers."""
-    return jax.nn.softmax(scores + jnp.where(mask, 0.0, HIDDEN)[:, None], axis=-1)

@@ -13,7 +13,8 @@ from flax import nnx
 from jax import Array, lax
 from jax.sharding import Mesh
 
-from arabic_r1_jax.kernels.attention import causal_attention, scores, softmax
+from arabic_r1_jax.kernels.attention import causal_attention
+from arabic_r1_jax.kernels.attention_pieces import scores, softmax
 from arabic_r1_jax.model.config import FP8_BLOCK, ModelConfig
 from arabic_r1_jax.model.layers import Axes, Linear, RMSNorm, linear_dtype
 from arabic_r1_jax.model.lora import LoraConfig

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array, lax
+from jax.custom_derivatives import SymbolicZero
 
 from arabic_r1_jax.kernels.block_fp8 import widen
 from arabic_r1_jax.model.config import FP8_BLOCK, ModelConfig
@@ -44,10 +45,10 @@ class Linear(nnx.Module):
             self.lora_b = zeros(Adapter, (*names, wide, None), (*sizes, d_out, rank), jnp.float32)
 
     def __call__(self, x: Array) -> Array:  # x [..., in] -> [..., out], in x's dtype
-        y = x @ self.matrix(x.dtype).T
+        w = self.matrix(x.dtype)
         if not hasattr(self, "lora_a"):
-            return y
-        return y + self.lora_scale * low_rank(x, self.lora_a[...], self.lora_b[...])
+            return x @ w.T
+        return adapted(x, w, self.lora_a[...], self.lora_scale * self.lora_b[...])
 
     def outputs(self, i: Array, parts: int) -> "Linear":
         """The i-th of `parts` equal parts of the outputs; i may be traced. Blocks of FP8 must lie within a part."""
@@ -74,32 +75,45 @@ class Linear(nnx.Module):
 
 
 @jax.custom_vjp
-def low_rank(x: Array, a: Array, b: Array) -> Array:
-    """(x A^T) B^T in x's dtype: x [..., in], a f32 [rank, in], b f32 [out, rank] -> [..., out].
+def adapted(x: Array, w: Array, a: Array, b: Array) -> Array:
+    """x (W + B A)^T in x's dtype: x [..., in], w [out, in] in x's dtype, a f32 [rank, in], b f32 [out, rank].
 
-    The derivative is the plain one, written so that only [tokens, rank] matrices are ever transposed: left to itself
-    XLA:CPU transposes the [tokens, out] cotangent for B's gradient, a quarter of a small model's training step.
+    float32 can hold the sum of both matrices: where tokens are many it is made once, and no [tokens, out] array is
+    written twice. In bfloat16 it would round the update away, and the two products are summed instead.
     """
-    return _low_rank_forward(x, a, b)[0]
+    if _merges(x, a):
+        return x @ (w + b @ a).T
+    return x @ w.T + (x @ a.astype(x.dtype).T) @ b.astype(x.dtype).T
 
 
-def _low_rank_forward(x: Array, a: Array, b: Array):
-    low = x @ a.astype(x.dtype).T
-    return low @ b.astype(x.dtype).T, (x, low, a, b)
+def _merges(x: Array, a: Array) -> bool:
+    """Whether making the sum is at most an eighth of the product's work."""
+    return x.dtype == jnp.float32 and x.size // x.shape[-1] >= 8 * len(a)
 
 
-def _low_rank_backward(saved, dy: Array):
-    x, low, a, b = saved
-    d_low = dy @ b.astype(x.dtype)
-    dx = d_low @ a.astype(x.dtype)
-    # Summed over all tokens in float32. Asking for that with preferred_element_type is not enough: XLA:CPU has no
-    # product of bfloat16 matrices with a float32 result in every layout.
+def _adapted_forward(x, w, a, b):
+    trained = (x.value,) if w.perturbed else ()
+    x, w, a, b = (primal.value for primal in (x, w, a, b))
+    return adapted(x, w, a, b), (x, w, a, b, trained)
+
+
+def _adapted_backward(saved, dy: Array | SymbolicZero):
+    """The plain derivative; the factors' gradients are summed over all tokens in float32.
+
+    Asking for that with preferred_element_type is not enough: XLA:CPU has no such product of bfloat16 matrices in every
+    layout. Nor has it a fast one with the transposition of B's gradient drawn in, which the barrier keeps out.
+    """
+    if isinstance(dy, SymbolicZero):
+        return None, None, None, None
+    x, w, a, b, trained = saved  # w's own gradient is made for who asks for it, which adapter training does not
+    low, d_low = x @ a.astype(x.dtype).T, dy @ b.astype(x.dtype)
+    dx = dy @ (w + b @ a) if _merges(x, a) else dy @ w + d_low @ a.astype(x.dtype)
     da = jnp.einsum("...r,...i->ri", d_low.astype(a.dtype), x.astype(a.dtype))
-    db = jnp.einsum("...r,...o->ro", low.astype(b.dtype), dy.astype(b.dtype)).T
-    return dx, da, db
+    db = lax.optimization_barrier(jnp.einsum("...r,...o->ro", low.astype(b.dtype), dy.astype(b.dtype)))
+    return dx, jnp.einsum("...o,...i->oi", dy, x) if trained else None, da, db.T
 
 
-low_rank.defvjp(_low_rank_forward, _low_rank_backward)
+adapted.defvjp(_adapted_forward, _adapted_backward, symbolic_zeros=True)
 
 
 class RMSNorm(nnx.Module):

@@ -3,10 +3,12 @@
 Comes in: the last hidden states, the head, and targets with their phase (see `data.examples`). Goes out: the mean over
 weights, and the plain loss of each phase for the log. Used by `train.step`.
 
-Logits are made a chunk of time at a time, and again in the backward pass, split by vocabulary as the head is: a step
-of a 129,280-word model never holds them for all its tokens, nor a whole head.
+Logits are made once, a chunk of time at a time, split by vocabulary as the head is: a step of a 129,280-word model
+never holds them for all its tokens, nor a whole head. The head being frozen, each chunk leaves the derivative of its
+losses, softmax(logits) - target times the head, and the backward pass makes no logits again.
 """
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -14,15 +16,15 @@ import chex
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.custom_derivatives import SymbolicZero
 from jax.sharding import Mesh
 
 from arabic_r1_jax.data.examples import PHASES
 from arabic_r1_jax.parallel.mesh import constrain, sharding
 
 KINDS = ("none", *PHASES, "other")  # the phase ids of `data.examples`, in order; 0 carries no loss
-# The most logits of a chunk on a device, 64 MiB: 128 tokens a device of DeepSeek-V3's vocabulary. A batch that fits is
-# one chunk, which keeps its logits for the backward pass: a small model would feel the second product.
-CHUNK_LOGITS = 2**24
+# The most logits of a chunk on a device, 16 MiB: 32 tokens a device of DeepSeek-V3's vocabulary.
+CHUNK_LOGITS = 2**22
 
 
 class Sums(NamedTuple):
@@ -49,31 +51,60 @@ def cross_entropy(h: Array, head: Array, targets: Array, phase: Array, weights: 
 
 def token_losses(h: Array, head: Array, targets: Array, mesh: Mesh) -> Array:
     """The negative log-likelihood of each target, f32 [B, T]; arguments as `cross_entropy`."""
+    return _token_losses(mesh, h, head, targets)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _token_losses(mesh: Mesh, h: Array, head: Array, targets: Array) -> Array:
+    return _by_chunk(mesh, False, h, head, targets)[0]
+
+
+def _by_chunk(mesh: Mesh, derive: bool, h: Array, head: Array, targets: Array) -> tuple[Array, Array | None]:
+    """Losses f32 [B, T], and with `derive` the derivative of each one's own hidden state [B, T, D]."""
     (batch, time, _), vocab = h.shape, len(head)
     # Rows and vocabulary lie on the same devices, so only one of them can be split. A head that is whole on every
     # device anyway (one device, or a vocabulary that the devices do not divide) leaves the rows where they are.
     whole = sharding(("vocab",), (vocab,), mesh).is_fully_replicated
     axes = ("batch", None, None) if whole else (None, None, "vocab")
-    head = constrain(head, ("vocab", None), mesh)
+    head = constrain(head, ("vocab", None), mesh).astype(h.dtype)
 
-    def losses(h: Array, targets: Array) -> Array:
-        """h [B, C, D], targets [B, C] -> f32 [B, C]."""
+    def chunk(part: tuple[Array, Array]) -> tuple[Array, Array | None]:
+        """h [B, C, D], targets [B, C]."""
+        h, targets = part
         h = constrain(h, (axes[0], None, None), mesh)
-        logits = jnp.einsum("bcd,vd->bcv", h, head.astype(h.dtype), preferred_element_type=jnp.float32)
+        logits = jnp.einsum("bcd,vd->bcv", h, head, preferred_element_type=jnp.float32)
         logits = constrain(logits, axes, mesh)
-        top = lax.stop_gradient(logits.max(-1, keepdims=True))
-        # A masked sum, and not a look-up of the target's logit: the devices that lack it add nothing.
-        target = jnp.where(jnp.arange(vocab) == targets[..., None], logits - top, 0).sum(-1)
-        return jnp.log(jnp.exp(logits - top).sum(-1)) - target
+        top = logits.max(-1, keepdims=True)
+        total = jnp.exp(logits - top).sum(-1, keepdims=True)
+        # A mask, and not a look-up of the target's logit: the devices that lack it add nothing.
+        hit = jnp.arange(vocab) == targets[..., None]
+        losses = jnp.log(total)[..., 0] - jnp.where(hit, logits - top, 0).sum(-1)
+        if not derive:
+            return losses, None
+        d_logits = (jnp.exp(logits - top) / total - hit).astype(h.dtype)
+        d_h = jnp.einsum("bcv,vd->bcd", d_logits, head, preferred_element_type=jnp.float32)
+        return losses, constrain(d_h.astype(h.dtype), ("batch", None, None), mesh)
 
     local = sharding(axes, (batch, time, vocab), mesh).shard_shape((batch, time, vocab))
     chunks = math.ceil(math.prod(local) / CHUNK_LOGITS)
-    if chunks == 1:
-        return losses(h, targets)
     size = math.ceil(time / chunks)
-    parts = in_chunks(h, size, mesh), in_chunks(targets, size, mesh)
-    done = lax.map(lambda part: jax.checkpoint(losses)(*part), parts)
-    return jnp.moveaxis(done, 0, 1).reshape(batch, -1)[:, :time]
+    done = lax.map(chunk, (in_chunks(h, size, mesh), in_chunks(targets, size, mesh)))
+    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, 1).reshape(batch, -1, *x.shape[3:])[:, :time], done)
+
+
+def _forward(mesh: Mesh, h, head, targets):
+    if head.perturbed:
+        raise TypeError("token_losses has no derivative for the head, which is frozen")
+    return _by_chunk(mesh, True, h.value, head.value, targets.value)
+
+
+def _backward(mesh: Mesh, d_h: Array, d_losses):
+    if isinstance(d_losses, SymbolicZero):
+        return None, None, None
+    return (d_losses[..., None] * d_h).astype(d_h.dtype), None, None
+
+
+_token_losses.defvjp(_forward, _backward, symbolic_zeros=True)
 
 
 def in_chunks(x: Array, size: int, mesh: Mesh) -> Array:

@@ -16,8 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from arabic_r1_jax.kernels import attention
-from arabic_r1_jax.kernels.attention import causal_attention, in_pieces, splash, triton
+from arabic_r1_jax.kernels import attention_pieces
+from arabic_r1_jax.kernels.attention import causal_attention, splash, triton
+from arabic_r1_jax.kernels.attention_pieces import in_pieces
 from arabic_r1_jax.parallel.mesh import make_mesh
 from arabic_r1_jax.parallel.topology import OFFLINE
 
@@ -62,7 +63,7 @@ def pieces(*arguments):
     return in_pieces(*arguments, SCALE)
 
 
-@pytest.mark.parametrize("time", [1, 5, 63, 64, 67, 130, 517])
+@pytest.mark.parametrize("time", [1, 5, 127, 128, 130, 517, 1100])
 def test_pieces_of_queries_give_the_definition(time):
     arrays = problem(max(time, 4))
     arrays = tuple(a[:, :time] for a in arrays)
@@ -105,21 +106,28 @@ def test_bfloat16_keeps_the_dtype_and_sums_in_float32(run):
 
 @pytest.mark.parametrize("allowed, at_once", [(6, 6), (5, 3), (2, 2), (0, 1)])
 def test_heads_whose_scores_take_too_much_go_in_groups(allowed, at_once, monkeypatch):
-    """6 heads; the first piece is of 64 queries."""
-    monkeypatch.setattr(attention, "SCORES_BYTES", allowed * 4 * 64 * 64)
+    """6 heads of 2 rows; the only piece is of 70 queries."""
+    monkeypatch.setattr(attention_pieces, "SCORES_BYTES", allowed * 4 * 2 * 70 * 70)
     arrays = problem(70, heads=6)
     text = str(jax.make_jaxpr(lambda *rows: through(pieces, *rows))(*arrays))
-    assert max(int(n) for n in re.findall(r"f32\[2,(\d),64,64\]", text)) == at_once
+    assert max(int(n) for n in re.findall(r"f32\[2,(\d),70,70\]", text)) == at_once
     assert_equal(through(pieces, *arrays), through(definition, *arrays))
 
 
 def test_a_piece_sees_no_key_after_it():
-    """Nearly half of all scores are never computed."""
+    """Nearly half of all scores are never computed, in the gradient neither."""
     arrays = problem(512)
-    text = str(jax.make_jaxpr(pieces)(*arrays[:3], arrays[-1]))
-    keys = {int(n) for n in re.findall(r"f32\[2,2,64,(\d+)\]", text)}
-    assert keys - {1, 16, 24} == set(range(64, 513, 64))  # sums over keys, and the heads' dimensions
+    text = str(jax.make_jaxpr(lambda *rows: through(pieces, *rows))(*arrays))
+    keys = {int(n) for n in re.findall(r"f32\[2,2,128,(\d+)\]", text)}
+    assert keys - {1, 16, 24} == {128, 256, 384, 512}  # sums over keys, and the heads' dimensions
     assert "512,512]" not in text
+
+
+def test_the_gradient_keeps_no_scores():
+    """What the forward pass leaves for the backward pass grows with T, not with its square."""
+    *arrays, _, segments = problem(512)
+    _, back = jax.vjp(lambda *rows: pieces(*rows, segments), *arrays)
+    assert max(leaf.size for leaf in jax.tree.leaves(back)) <= max(a.size for a in arrays)
 
 
 COMPILED = """

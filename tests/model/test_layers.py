@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from arabic_r1_jax.errors import UserError
-from arabic_r1_jax.model.layers import Linear, RMSNorm, low_rank
+from arabic_r1_jax.model.layers import Linear, RMSNorm, adapted
 from arabic_r1_jax.model.lora import LoraConfig
 
 
@@ -15,19 +15,41 @@ def draw(*shapes, seed=0):
     return [jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True)]
 
 
-def test_the_low_rank_product_has_the_plain_gradient():
-    x, a, b, dy = draw((3, 5, 6), (2, 6), (7, 2), (3, 5, 7))
+@pytest.mark.parametrize("tokens", [15, 17], ids=["two products", "one merged matrix"])
+def test_an_adapted_product_and_its_gradient_are_the_plain_ones(tokens):
+    x, w, a, b, dy = draw((1, tokens, 6), (7, 6), (2, 6), (7, 2), (1, tokens, 7))
 
-    def gradients(f):
-        return jax.grad(lambda x, a, b: (f(x, a, b) * dy).sum(), argnums=(0, 1, 2))(x, a, b)
+    def both(f):
+        y, back = jax.vjp(f, x, w, a, b)
+        return y, *back(dy)
 
-    for ours, plain in zip(gradients(low_rank), gradients(lambda x, a, b: x @ a.T @ b.T), strict=True):
+    for ours, plain in zip(both(adapted), both(lambda x, w, a, b: x @ w.T + x @ a.T @ b.T), strict=True):
         np.testing.assert_allclose(ours, plain, atol=1e-5)
 
 
-def test_the_low_rank_product_keeps_float32_gradients_under_bfloat16():
-    x, a, b = draw((4, 6), (2, 6), (7, 2))
-    da, db = jax.grad(lambda a, b: low_rank(x.astype(jnp.bfloat16), a, b).sum().astype(jnp.float32), (0, 1))(a, b)
+def test_few_tokens_or_bfloat16_do_not_make_a_merged_matrix():
+    def sums(tokens, dtype):
+        x, w, a, b = draw((tokens, 6), (7, 6), (2, 6), (7, 2))
+        return "f32[7,6] = add" in str(jax.make_jaxpr(adapted)(x.astype(dtype), w.astype(dtype), a, b))
+
+    assert sums(16, jnp.float32)
+    assert not sums(15, jnp.float32)
+    assert not sums(16, jnp.bfloat16)
+
+
+def test_an_adapted_product_in_bfloat16_does_not_round_a_small_update_away():
+    """The next number after 256 is 258; x sums to zero, so that only the update is left."""
+    a, b = draw((2, 6), (7, 2))
+    w, x = jnp.full((7, 6), 256, jnp.bfloat16), jnp.tile(jnp.array([1, -1], jnp.bfloat16), (32, 3))
+    wanted = x.astype(jnp.float32) @ (0.01 * b @ a).T
+    assert float(jnp.abs(wanted).max()) > 0.01
+    np.testing.assert_allclose(adapted(x, w, a, 0.01 * b).astype(jnp.float32), wanted, atol=2**-6 * 0.1)
+
+
+def test_an_adapted_product_keeps_float32_gradients_under_bfloat16():
+    x, w, a, b = draw((4, 6), (7, 6), (2, 6), (7, 2))
+    x, w = x.astype(jnp.bfloat16), w.astype(jnp.bfloat16)
+    da, db = jax.grad(lambda a, b: adapted(x, w, a, b).sum().astype(jnp.float32), (0, 1))(a, b)
     assert da.dtype == db.dtype == jnp.float32
 
 
