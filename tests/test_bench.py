@@ -62,6 +62,6 @@ def test_the_steps_are_taken_in_turns_and_compared(tmp_path, monkeypatch):
         f"import json, sys\nfor _ in sys.stdin:\n    print(json.dumps([{told}[sys.argv[1]], 1.0, 0.5]), flush=True)\n"
     )
     monkeypatch.setattr(bench, "__file__", str(fake))
-    found = bench.measure(tmp_path, rounds=3)
+    found = bench.measure(tmp_path, rounds=3, cores=1)
     assert (found["ratio"], found["wall_ratio"]) == (2.0, 1.0)
     assert found["sgemm_fraction"] == pytest.approx(bench.STEP_GFLOP / 2.0 / (2 * 2048**3 / 1e9 / 0.1))

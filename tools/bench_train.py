@@ -1,12 +1,14 @@
 """One LoRA step beside transformers and PEFT, on the same checkpoint, batch and cores, turn by turn.
 
-    python tools/bench_train.py            # prints a table; about five minutes on 2 cores. Needs the extra "parity"
+    python tools/bench_train.py            # prints a table; some three minutes on 2 cores. Needs the extra "parity"
     python tools/bench_train.py --json     # one object: ratio, sgemm_fraction, wall_ratio, load, and the seconds
 
 The model is a DeepSeek-V3 of 107M parameters with random weights; 4 rows of 512 tokens, float32, LoRA r=16 on the
 attention projections. Each side is a process of its own that makes a step when it is told to, so that both meet the
-same machine. CPU seconds are what other work on the machine disturbs least; `ratio` is of those, PEFT's over ours.
-`sgemm_fraction` is the useful work of a step over what a 2048-cubed product reaches in the same CPU time.
+same machine, with the same allocator settings. CPU seconds are what other work on the machine disturbs least; `ratio`
+is of those, PEFT's over ours. `sgemm_fraction` is the useful work of a step over what a 2048-cubed product reaches in
+the same CPU time. All are of one core a side, where CPU seconds are work and not waiting; "all_cores" of the --json
+object has the same for as many threads as there are cores.
 """
 
 import argparse
@@ -24,6 +26,7 @@ from pathlib import Path
 BATCH, TOKENS, RANK, ROUNDS = 4, 512, 16, 5
 STEP_GFLOP = 247  # forward and gradient of the input, attention over the causal half; no gradient of a frozen weight
 SGEMM = 2048
+HUGE_PAGES = "glibc.malloc.hugetlb=1"  # memory in pages of 2 MiB where Linux offers them, as `make demo` asks for
 CONFIG = {
     "vocab_size": 8192,
     "hidden_size": 512,
@@ -59,6 +62,7 @@ def peer(folder: Path) -> Callable[[], float]:
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     targets = ["q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj", "o_proj"]
@@ -131,8 +135,9 @@ def sgemm(_: Path) -> Callable[[], float]:
 SIDES = {"ours": ours, "peer": peer, "sgemm": sgemm}
 
 
-def serve(side: str, folder: Path) -> None:
+def serve(side: str, folder: Path, cores: int) -> None:
     """Make a step for every line of standard input, and say what it took: [CPU seconds, wall seconds, loss]."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     step = SIDES[side](folder)
     for _ in sys.stdin:
         cpu, wall = _cpu(), time.perf_counter()
@@ -145,11 +150,13 @@ def _cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def measure(folder: Path, rounds: int) -> dict:
-    """Median CPU and wall seconds of each side, and what follows from them."""
-    env = os.environ | {"JAX_PLATFORMS": "cpu", "OMP_WAIT_POLICY": "passive"}
+def measure(folder: Path, rounds: int, cores: int) -> dict:
+    """Median CPU and wall seconds of each side on so many cores, and what follows from them."""
+    env = os.environ | {"JAX_PLATFORMS": "cpu", "OMP_WAIT_POLICY": "passive", "GLIBC_TUNABLES": HUGE_PAGES}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": env}
-    running = {side: subprocess.Popen([sys.executable, __file__, side, str(folder)], **pipes) for side in SIDES}
+    running = {
+        side: subprocess.Popen([sys.executable, __file__, side, str(folder), str(cores)], **pipes) for side in SIDES
+    }
 
     def step(side: str) -> list[float]:
         process = running[side]
@@ -193,30 +200,37 @@ def make(folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one object")
+    asked, cores = parser.parse_args(), len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as name:
-        asked = parser.parse_args()
         make(Path(name))
-        found = measure(Path(name), ROUNDS)
+        one = measure(Path(name), ROUNDS, 1)
+        all_cores = measure(Path(name), ROUNDS, cores) if cores > 1 else one
     if asked.json:
-        print(json.dumps(found))
+        print(json.dumps({**one, "all_cores": {"cores": cores, **all_cores}}))
         return
     from arabic_r1_jax import progress
 
-    rows = [
-        (side, f"{found['cpu_seconds'][key]:.2f}", f"{found['wall_seconds'][key]:.2f}", f"{found[fraction]:.0%}")
-        for side, key, fraction in (
-            ("arabic-r1-jax", "ours", "sgemm_fraction"),
-            ("transformers + PEFT", "peer", "peer_sgemm_fraction"),
-        )
+    columns = ("cores", "", "CPU s", "wall s", "of sgemm", "ratio", "ratio of wall times")
+    rows = [row for n, found in {1: one, cores: all_cores}.items() for row in _rows(n, found)]
+    progress.table("One LoRA step", columns, rows)
+    print(f"load {os.getloadavg()[0]:.1f}; a ratio is the peer's seconds over ours")
+
+
+def _rows(cores: int, found: dict) -> list[tuple]:
+    cpu, wall = found["cpu_seconds"], found["wall_seconds"]
+
+    def row(name: str, side: str, fraction: str, *ratios: str) -> tuple:
+        return (str(cores), name, f"{cpu[side]:.2f}", f"{wall[side]:.2f}", f"{found[fraction]:.0%}", *ratios)
+
+    ratios = f"{found['ratio']:.2f}", f"{found['wall_ratio']:.2f}"
+    return [
+        row("arabic-r1-jax", "ours", "sgemm_fraction", *ratios),
+        row("transformers + PEFT", "peer", "peer_sgemm_fraction", "", ""),
     ]
-    progress.table("One LoRA step", ("", "CPU s", "wall s", "of sgemm"), rows)
-    print(
-        f"ratio {found['ratio']:.2f} in CPU seconds, {found['wall_ratio']:.2f} in wall time; load {found['load']:.1f}"
-    )
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] and sys.argv[1] in SIDES:
-        serve(sys.argv[1], Path(sys.argv[2]))
+        serve(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
     else:
         main()

@@ -1,8 +1,8 @@
 """One device's routed experts without a kernel: an expert after another, each in blocks of its rows.
 
 Comes in: tokens, the layout of their rows (`expert_rows`), the stacks. Goes out: this device's part of every token's
-sum. An expert's matrices are taken and widened once; a block of rows stays in a CPU's cache between its products, and
-there are as many blocks as there are rows, whatever the balance. A loop of dynamic length has no derivative, so the
+sum. An expert's matrices are taken and widened once; some blocks of rows stay in a CPU's cache between their products,
+and there are as many blocks as there are rows, whatever the balance. A loop of dynamic length has no derivative, so the
 whole is one `custom_vjp`. It keeps the two products before the nonlinearity, so that the backward pass makes no product
 of the forward again.
 """
@@ -28,6 +28,8 @@ from arabic_r1_jax.parallel.expert_rows import (
     values_of,
 )
 
+TOGETHER = 4  # blocks that are multiplied together
+
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def by_expert(sizes: Sizes, x: Array, weights: Array, rows: Rows, layer: Array, stacks: Stacks) -> Array:
@@ -46,14 +48,14 @@ def _run(sizes: Sizes, x: Array, weights: Array, rows: Rows, layer: Array, stack
         matrices = _matrices(stacks, rows.held[e], layer, x.dtype)
         linear = functools.partial(_linear, matrices, sizes.scale)
 
-        def block(i: Array, carry):
+        def block(at: Array, size: int, carry):
             y, gates, ups = carry
-            at, pair = _pairs(sizes, rows, i)
+            pair = lax.dynamic_slice_in_dim(rows.pair, at, size)
             gate, up = gate_and_up(linear, take_rows(x, pair // k))
             y = y.at[pair // k].add(down(linear, gate, up, take_rows(flat, pair)), mode="drop")
             return y, _put(gates, gate, at), _put(ups, up, at)
 
-        return lax.fori_loop(rows.first[e], rows.first[e] + rows.count[e], block, carry)
+        return _by_block(sizes, rows, e, block, carry)
 
     kept = jnp.zeros((sizes.blocks * sizes.block, hidden), x.dtype)
     y, gates, ups = lax.fori_loop(0, sizes.owned, expert, (jnp.zeros_like(x), kept, kept))
@@ -81,10 +83,16 @@ def _linear(matrices: Stacks, scale: float, name: str, x: Array) -> Array:
     return y + scale * ((x @ matrices[f"{name}.lora_a"].T) @ matrices[f"{name}.lora_b"].T)
 
 
-def _pairs(sizes: Sizes, rows: Rows, i: Array) -> tuple[Array, Array]:
-    """First row of block i, and the pairs of its rows."""
-    at = i * sizes.block
-    return at, lax.dynamic_slice_in_dim(rows.pair, at, sizes.block)
+def _by_block(sizes: Sizes, rows: Rows, e: Array, block: Callable, carry):
+    """`block(first row, rows, carry)` over expert e's rows, `TOGETHER` blocks at once while there are as many."""
+    first, count, together = rows.first[e], rows.count[e], min(TOGETHER, sizes.blocks)
+
+    def several(i: Array, carry):
+        return block((first + together * i) * sizes.block, together * sizes.block, carry)
+
+    carry = lax.fori_loop(0, count // together, several, carry)
+    rest = first + count // together * together
+    return lax.fori_loop(rest, first + count, lambda i, carry: block(i * sizes.block, sizes.block, carry), carry)
 
 
 def _put(whole: Array, part: Array, at: Array) -> Array:
@@ -111,10 +119,10 @@ def _backward(sizes, saved, dy):
             """`part` of the network as a function of what has a gradient."""
             return lambda learnt, *values: part(functools.partial(_linear, own | learnt, sizes.scale), *values)
 
-        def block(i: Array, carry):
+        def block(at: Array, size: int, carry):
             dx, dw, dt = carry
-            at, pair = _pairs(sizes, rows, i)
-            gate, up = (lax.dynamic_slice_in_dim(a, at, sizes.block) for a in (gates, ups))
+            pair = lax.dynamic_slice_in_dim(rows.pair, at, size)
+            gate, up = (lax.dynamic_slice_in_dim(a, at, size) for a in (gates, ups))
             # The results of both are dropped, and with them their products: only the gradients are used.
             _, back = jax.vjp(on(down), learnt, gate, up, take_rows(flat, pair))
             d_down, *d_hidden, d_weight = back(take_rows(dy, pair // k))
@@ -125,7 +133,7 @@ def _backward(sizes, saved, dy):
 
         dx, dw, dt = carry
         none = jax.tree.map(jnp.zeros_like, learnt)
-        dx, dw, own_dt = lax.fori_loop(rows.first[e], rows.first[e] + rows.count[e], block, (dx, dw, none))
+        dx, dw, own_dt = _by_block(sizes, rows, e, block, (dx, dw, none))
         return dx, dw, {name: _add_at(whole, own_dt[name], rows.held[e], layer) for name, whole in dt.items()}
 
     start = (jnp.zeros_like(x), jnp.zeros_like(flat), jax.tree.map(jnp.zeros_like, trained))

@@ -219,7 +219,7 @@ def test_tokens_in_chunks_give_the_dense_result(chunks, size, way, monkeypatch):
         assert_equals_dense(way, ours, EVEN, routed(name, EVEN), name)
 
 
-@pytest.mark.parametrize("block", [8, 16])
+@pytest.mark.parametrize("block", [1, 8, 16])
 def test_many_blocks_give_the_dense_result(block, monkeypatch):
     monkeypatch.setattr(expert_rows, "BLOCK", block)
     ours = everything_trained(dispatched((2, 4)))
