@@ -22,9 +22,11 @@ def widen(w: Array, scale: Array, dtype) -> Array:
 def take(w: Array, index: Array) -> Array:
     """w[index], of a stack w [G, out, in] of any dtype; an index past its end takes the last.
 
-    FP8 codes are taken as bytes: XLA:CPU has no gather of float8 and would widen the whole stack to float16 first.
+    Narrow numbers are taken as integers: XLA:CPU would widen the whole stack first. The barrier keeps the change of
+    type where the taking is, inside a loop; before it, the stack would be copied.
     """
-    if w.dtype.itemsize > 1:
+    if w.dtype.itemsize > 2:
         return w.at[index].get(mode="clip")
-    codes = lax.bitcast_convert_type(w, jnp.uint8).at[index].get(mode="clip")
+    w, index = lax.optimization_barrier((w, index))
+    codes = lax.bitcast_convert_type(w, f"uint{8 * w.dtype.itemsize}").at[index].get(mode="clip")
     return lax.bitcast_convert_type(codes, w.dtype)

@@ -4,6 +4,8 @@ Modules hold stacked weights (a leading layer axis) when they are built, and one
 them: the code below is written for one layer. Weights keep the released [out, in] order.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -11,6 +13,7 @@ from jax import Array, lax
 from jax.custom_derivatives import SymbolicZero
 
 from arabic_r1_jax.kernels.block_fp8 import widen
+from arabic_r1_jax.kernels.products import linear, product
 from arabic_r1_jax.model.config import FP8_BLOCK, ModelConfig
 from arabic_r1_jax.model.lora import Adapter, Frozen
 
@@ -47,7 +50,7 @@ class Linear(nnx.Module):
     def __call__(self, x: Array) -> Array:  # x [..., in] -> [..., out], in x's dtype
         w = self.matrix(x.dtype)
         if not hasattr(self, "lora_a"):
-            return x @ w.T
+            return linear(x, w)
         return adapted(x, w, self.lora_a[...], self.lora_scale * self.lora_b[...])
 
     def outputs(self, i: Array, parts: int) -> "Linear":
@@ -83,7 +86,7 @@ def adapted(x: Array, w: Array, a: Array, b: Array) -> Array:
     """
     if _merges(x, a):
         return x @ (w + b @ a).T
-    return x @ w.T + (x @ a.astype(x.dtype).T) @ b.astype(x.dtype).T
+    return linear(x, w) + linear(linear(x, a.astype(x.dtype)), b.astype(x.dtype))
 
 
 def _merges(x: Array, a: Array) -> bool:
@@ -106,11 +109,12 @@ def _adapted_backward(saved, dy: Array | SymbolicZero):
     if isinstance(dy, SymbolicZero):
         return None, None, None, None
     x, w, a, b, trained = saved  # w's own gradient is made for who asks for it, which adapter training does not
-    low, d_low = x @ a.astype(x.dtype).T, dy @ b.astype(x.dtype)
-    dx = dy @ (w + b @ a) if _merges(x, a) else dy @ w + d_low @ a.astype(x.dtype)
+    back = functools.partial(product, "...o,oi->...i")
+    low, d_low = linear(x, a.astype(x.dtype)), back(dy, b.astype(x.dtype))
+    dx = dy @ (w + b @ a) if _merges(x, a) else back(dy, w) + back(d_low, a.astype(x.dtype))
     da = jnp.einsum("...r,...i->ri", d_low.astype(a.dtype), x.astype(a.dtype))
     db = lax.optimization_barrier(jnp.einsum("...r,...o->ro", low.astype(b.dtype), dy.astype(b.dtype)))
-    return dx, jnp.einsum("...o,...i->oi", dy, x) if trained else None, da, db.T
+    return dx, product("...o,...i->oi", dy, x) if trained else None, da, db.T
 
 
 adapted.defvjp(_adapted_forward, _adapted_backward, symbolic_zeros=True)

@@ -16,6 +16,7 @@ from jax import Array, lax
 from jax.custom_derivatives import SymbolicZero
 
 from arabic_r1_jax.kernels.block_fp8 import take, widen
+from arabic_r1_jax.kernels.products import linear
 from arabic_r1_jax.parallel.expert_rows import (
     Rows,
     Sizes,
@@ -46,20 +47,20 @@ def _run(sizes: Sizes, x: Array, weights: Array, rows: Rows, layer: Array, stack
 
     def expert(e: Array, carry):
         matrices = _matrices(stacks, rows.held[e], layer, x.dtype)
-        linear = functools.partial(_linear, matrices, sizes.scale)
+        of_matrix = functools.partial(_linear, matrices, sizes.scale)
 
         def block(at: Array, size: int, carry):
             y, gates, ups = carry
             pair = lax.dynamic_slice_in_dim(rows.pair, at, size)
-            gate, up = gate_and_up(linear, take_rows(x, pair // k))
-            y = y.at[pair // k].add(down(linear, gate, up, take_rows(flat, pair)), mode="drop")
+            gate, up = gate_and_up(of_matrix, take_rows(x, pair // k))
+            y = y.at[pair // k].add(down(of_matrix, gate, up, take_rows(flat, pair)), mode="drop")
             return y, _put(gates, gate, at), _put(ups, up, at)
 
         return _by_block(sizes, rows, e, block, carry)
 
-    kept = jnp.zeros((sizes.blocks * sizes.block, hidden), x.dtype)
-    y, gates, ups = lax.fori_loop(0, sizes.owned, expert, (jnp.zeros_like(x), kept, kept))
-    return y, (gates, ups)
+    kept = jnp.zeros((sizes.blocks * sizes.block, hidden), _bits(x.dtype))
+    y, gates, ups = lax.fori_loop(0, sizes.owned, expert, (jnp.zeros(x.shape, jnp.float32), kept, kept))
+    return y.astype(x.dtype), (gates, ups)
 
 
 def _matrices(stacks: Stacks, expert: Array, layer: Array, dtype) -> Stacks:
@@ -77,10 +78,10 @@ def _matrices(stacks: Stacks, expert: Array, layer: Array, dtype) -> Stacks:
 
 
 def _linear(matrices: Stacks, scale: float, name: str, x: Array) -> Array:
-    y = x @ matrices[f"{name}.weight"].T
+    y = linear(x, matrices[f"{name}.weight"])
     if f"{name}.lora_a" not in matrices:
         return y
-    return y + scale * ((x @ matrices[f"{name}.lora_a"].T) @ matrices[f"{name}.lora_b"].T)
+    return y + scale * linear(linear(x, matrices[f"{name}.lora_a"]), matrices[f"{name}.lora_b"])
 
 
 def _by_block(sizes: Sizes, rows: Rows, e: Array, block: Callable, carry):
@@ -95,8 +96,17 @@ def _by_block(sizes: Sizes, rows: Rows, e: Array, block: Callable, carry):
     return lax.fori_loop(rest, first + count, lambda i, carry: block(i * sizes.block, sizes.block, carry), carry)
 
 
+def _bits(dtype) -> jnp.dtype:
+    """What rows are kept as: XLA:CPU would write one block of bfloat16 by widening and rounding the whole array."""
+    return jnp.dtype(f"uint{8 * jnp.dtype(dtype).itemsize}")
+
+
 def _put(whole: Array, part: Array, at: Array) -> Array:
-    return lax.dynamic_update_slice_in_dim(whole, part, at, 0)
+    return lax.dynamic_update_slice_in_dim(whole, lax.bitcast_convert_type(part, whole.dtype), at, 0)
+
+
+def _take(whole: Array, at: Array, size: int, dtype) -> Array:
+    return lax.bitcast_convert_type(lax.dynamic_slice_in_dim(whole, at, size), dtype)
 
 
 def _forward(sizes, x, weights, rows, layer, stacks):
@@ -122,7 +132,7 @@ def _backward(sizes, saved, dy):
         def block(at: Array, size: int, carry):
             dx, dw, dt = carry
             pair = lax.dynamic_slice_in_dim(rows.pair, at, size)
-            gate, up = (lax.dynamic_slice_in_dim(a, at, size) for a in (gates, ups))
+            gate, up = (_take(kept, at, size, x.dtype) for kept in (gates, ups))
             # The results of both are dropped, and with them their products: only the gradients are used.
             _, back = jax.vjp(on(down), learnt, gate, up, take_rows(flat, pair))
             d_down, *d_hidden, d_weight = back(take_rows(dy, pair // k))
@@ -136,8 +146,9 @@ def _backward(sizes, saved, dy):
         dx, dw, own_dt = _by_block(sizes, rows, e, block, (dx, dw, none))
         return dx, dw, {name: _add_at(whole, own_dt[name], rows.held[e], layer) for name, whole in dt.items()}
 
-    start = (jnp.zeros_like(x), jnp.zeros_like(flat), jax.tree.map(jnp.zeros_like, trained))
+    start = (jnp.zeros(x.shape, jnp.float32), jnp.zeros(flat.shape, jnp.float32), jax.tree.map(jnp.zeros_like, trained))
     dx, dw, dt = lax.fori_loop(0, sizes.owned, expert, start)
+    dx, dw = dx.astype(x.dtype), dw.astype(weights.dtype)
     return dx, dw.reshape(weights.shape), jax.tree.map(lambda _: None, rows), None, dt | dict.fromkeys(frozen)
 
 
