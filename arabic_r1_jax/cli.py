@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
+from arabic_r1_jax import user_cache
 from arabic_r1_jax.artifacts import VERSION
 from arabic_r1_jax.errors import UsageError, UserError
 from arabic_r1_jax.verbs import VERBS
@@ -76,6 +77,8 @@ def parse(name: str, words: Sequence[str]) -> argparse.Namespace:
 
 
 def _run(verb: Verb, options: argparse.Namespace) -> int:
+    if verb.runs_models:
+        user_cache.keep_compiled()
     if options.json:
         with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints
             result = verb.run(options)

@@ -98,6 +98,14 @@ HF_CONFIG = {
 }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def user_cache_of_the_tests(tmp_path_factory):
+    """Commands that tests start keep what they compile for the tests, not for the user."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def hf_config():
     """A function: the config.json of a tiny V3 checkpoint, with any key changed by name."""

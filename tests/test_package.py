@@ -12,7 +12,10 @@ import arabic_r1_jax as ar1
 from arabic_r1_jax import artifacts, config
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("jax", "flax", "orbax", "numpy", "tensorflow_datasets", "grain", "rich", "torch")
+HEAVY = (
+    *("jax", "flax", "optax", "orbax", "numpy", "ml_dtypes", "safetensors"),
+    *("tensorflow_datasets", "grain", "array_record", "tokenizers", "sentencepiece", "rich", "torch"),
+)
 
 
 def imported_by(code: str) -> set[str]:
@@ -30,6 +33,18 @@ def test_importing_the_package_imports_no_jax():
 def test_help_and_settings_import_no_jax():
     assert imported_by("from arabic_r1_jax.cli import main; main(['--help'])") == set()
     assert imported_by("from arabic_r1_jax.config import load_run_config as f; f(None, ['model.path=x'])") == set()
+
+
+def test_the_help_of_no_verb_imports_a_heavy_package():
+    code = """
+from contextlib import suppress
+from arabic_r1_jax.cli import main
+from arabic_r1_jax.verbs import VERBS
+for name in VERBS:
+    with suppress(SystemExit):
+        main([*name.split(), '--help'])
+"""
+    assert imported_by(code) == set()
 
 
 def test_reading_phases_imports_no_jax():

@@ -3,17 +3,16 @@
     measured = kept(question, lambda: compile(...))        the dict that was made before, or made now
 
 A report is found again by a hash of all that it follows from: the question, the code that is compiled, the versions of
-the compilers. One JSON file each, in $XDG_CACHE_HOME/arabic-r1/plan.
+the compilers. One JSON file each, in the user's cache.
 """
 
 import hashlib
 import importlib.metadata
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
-from arabic_r1_jax import artifacts
+from arabic_r1_jax import artifacts, user_cache
 
 PACKAGES = ("infer", "kernels", "model", "parallel", "train")  # whose code is compiled
 COMPILERS = ("jax", "jaxlib", "flax", "libtpu")
@@ -21,8 +20,7 @@ COMPILERS = ("jax", "jaxlib", "flax", "libtpu")
 
 def kept(question: object, make: Callable[[], dict]) -> dict:
     """The report on `question`, JSON, as it was made before; else what `make` returns, from now on kept."""
-    root = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    path = root / "arabic-r1" / "plan" / f"{_key(question)}.json"
+    path = user_cache.folder("plan") / f"{_key(question)}.json"
     if path.is_file():
         return artifacts.read_json(path)
     report = make()

@@ -170,6 +170,7 @@ VERBS = {
         options=_verify_options,
         run=_verify,
         show=_show_verified,
+        runs_models=True,
         failed=lambda result: not result["equal"],
     ),
     "peft": Verb(

@@ -32,4 +32,5 @@ VERB = Verb(
     options=_options,
     run=_run,
     show=_show,
+    runs_models=True,
 )

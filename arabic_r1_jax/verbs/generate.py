@@ -87,5 +87,6 @@ VERB = Verb(
     options=_options,
     run=_run,
     show=_show,
+    runs_models=True,
     notes=_notes,
 )

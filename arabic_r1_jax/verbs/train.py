@@ -62,6 +62,7 @@ VERB = Verb(
     options=_options,
     run=_run,
     show=_show,
+    runs_models=True,
     failed=lambda result: result.get("exit_code", 0),
     notes=_notes,
     again="run the same command with --resume to continue from the last checkpoint",

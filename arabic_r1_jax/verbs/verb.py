@@ -25,6 +25,7 @@ class Verb:
     show: Callable[[dict], None]
     notes: Callable[[], str] = str  # more text for --help
     failed: Callable[[dict], int] = lambda result: 0  # the exit code of an answer that is no success
+    runs_models: bool = False  # what it compiles is kept (`user_cache`)
     again: str = "nothing half-written was left; run the same command again"  # said after an interruption
 
 

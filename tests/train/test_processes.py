@@ -34,13 +34,13 @@ def start(set_words):
     """
     started = []
 
-    def run(count, out, *words, last=(), **changes):
+    def run(count, out, *words, last=(), env=os.environ, **changes):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         settings = [word for setting in set_words(**changes) for word in ("--set", setting)]
         command = [sys.executable, "-m", "arabic_r1_jax", "train", *settings, "--out", str(out), "--json", *words]
-        clean = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"} | {"JAX_PLATFORMS": "cpu"}
+        clean = {key: value for key, value in env.items() if key != "XLA_FLAGS"} | {"JAX_PLATFORMS": "cpu"}
         several = {"JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}", "JAX_NUM_PROCESSES": str(count)}
         for index in range(count):
             env = clean | (several | {"JAX_PROCESS_ID": str(index)} if count > 1 else {})
@@ -91,6 +91,20 @@ def test_several_processes_do_the_run_of_one(count, start, whole, tmp_path):
     assert set(said[1:]) == {""}  # the first process speaks for all
     assert_same_run(tmp_path / "run", whole.out)
     assert sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir()) == ["4", "6"]
+
+
+@pytest.mark.parametrize("count", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_second_run_compiles_nothing_and_computes_the_same_bits(count, start, tmp_path):
+    """The programs come from the user's cache, which only the first process writes."""
+    env, programs, logged = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}, [], []
+    for out in (tmp_path / "first", tmp_path / "second"):
+        codes, _, errors = ended(start(count, out, env=env, train__steps=2))
+        assert codes == [0] * count, errors
+        programs.append({path.name for path in (tmp_path / "arabic-r1" / "compiled").iterdir()})
+        logged.append((out / "metrics.jsonl").read_bytes() + (out / "adapter" / peft.WEIGHTS).read_bytes())
+    assert any(name.startswith("jit_step") for name in programs[0])
+    assert programs[0] == programs[1]
+    assert logged[0] == logged[1]
 
 
 @pytest.mark.slow
