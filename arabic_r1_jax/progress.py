@@ -62,11 +62,19 @@ class Bar:
 
 
 @contextlib.contextmanager
-def bar(description: str, total: float | None = None, stream: TextIO | None = None) -> Iterator[Bar]:
-    """Show progress towards `total` (None: unknown yet) on `stream` (stderr) while the block runs."""
+def bar(
+    description: str, total: float | None = None, stream: TextIO | None = None, shown: bool = True
+) -> Iterator[Bar]:
+    """Show progress towards `total` (None: unknown yet) on `stream` (stderr) while the block runs.
+
+    shown: False for one of several processes that is not to speak.
+    """
+    if not shown:
+        yield Bar(description, total, lambda update: None)
+        return
     stream = sys.stderr if stream is None else stream
-    shown = _moving_bar if stream.isatty() else _lines
-    with shown(description, total, stream) as update:
+    kind = _moving_bar if stream.isatty() else _lines
+    with kind(description, total, stream) as update:
         yield update
 
 

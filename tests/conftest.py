@@ -8,6 +8,7 @@ import math
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -207,6 +208,33 @@ def make_base(phrase_tokenizer, tmp_path_factory):
         return folder
 
     return make
+
+
+@pytest.fixture
+def start_processes():
+    """A function: start the same command in `count` processes, with `last` words in the last one alone; alone, as ever.
+
+    They end with the test at the latest.
+    """
+    started = []
+
+    def start(count, words, last=(), env=None):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            several = {
+                "JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{probe.getsockname()[1]}",
+                "JAX_NUM_PROCESSES": str(count),
+            }
+        for index in range(count):
+            command = [sys.executable, "-m", "arabic_r1_jax", *map(str, words), *(last if index == count - 1 else ())]
+            named = several | {"JAX_PROCESS_ID": str(index)} if count > 1 else {}
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+            started.append(subprocess.Popen(command, env=(env or os.environ) | named, **pipes))
+        return started[-count:]
+
+    yield start
+    for process in started:
+        process.kill()
 
 
 LOW = 4  # an adapter's product of both factors, summed over the rank, is no gradient of what it is added to

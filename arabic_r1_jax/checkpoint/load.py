@@ -61,7 +61,12 @@ def load(
     shapes = flat(state)
     like = _like(shapes, stored, compute)
     arrays = orbax.restore(path, like) if kind(path) == orbax.KIND else place(source, cfg, like)
-    arrays.update({name: jax.device_put(factor, shapes[name].sharding) for name, factor in factors.items()})
+    arrays.update(
+        {
+            name: jax.make_array_from_callback(factor.shape, shapes[name].sharding, factor.__getitem__)
+            for name, factor in factors.items()
+        }
+    )
     weights = unflat(state, arrays)
     return LanguageModel(cfg, graph, weights, mesh, compute, tokenizer=tokenizer, source=path, lora=lora)
 

@@ -7,6 +7,7 @@ items.jsonl     one question a line: what was asked, what is right, what the mod
 manifest.json   kind "evaluation": protocol, model, prefix, settings, sha256 of the questions and of the tokenizer
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from arabic_r1_jax.errors import UsageError, UserError
 from arabic_r1_jax.eval.protocols import PROTOCOLS, Item, Progress
 from arabic_r1_jax.eval.tasks import report, task_of
 from arabic_r1_jax.infer.language_model import LanguageModel
+from arabic_r1_jax.parallel import processes
 
 
 def _line(value: dict) -> str:
@@ -74,6 +76,7 @@ def evaluate(
 
     Raises `UsageError` for an unknown protocol, and `UserError`, before any work, when `out` is not empty, when there
     is no question or one without options, or when a prompt does not fit. Nothing is left at `out` on any error.
+    Of several processes, inside `processes.together`, the first writes and all return its results.
     """
     if protocol not in PROTOCOLS:
         raise UsageError(f"protocol {protocol!r} is not known; choose one of {', '.join(PROTOCOLS)}")
@@ -83,19 +86,24 @@ def evaluate(
     settings, policy = {"batch": batch}, {}
     if protocol == "reasoning":
         settings["max_new_tokens"], policy = max_new_tokens, {"prefix": prefix}
-    with artifacts.staged(out) as folder:
+    with contextlib.ExitStack() as stack:
+        # Before any work: or it would be for a folder that cannot be made.
+        folder = processes.from_first(lambda: str(stack.enter_context(artifacts.staged(out))))
         items = PROTOCOLS[protocol](lm, questions, progress=progress, **settings, **policy)
         results = {"protocol": protocol, "model": str(lm.source or ""), **policy, **report(items)}
-        artifacts.write_json(folder / "results.json", results)
-        artifacts.write_text(folder / "items.jsonl", "".join(_line(_item_json(item)) for item in items))
-        artifacts.write_manifest(
-            folder,
-            "evaluation",
-            protocol=protocol,
-            model=results["model"],
+        manifest = {
+            "protocol": protocol,
+            "model": results["model"],
             **policy,
-            settings={**settings, "dtype": np.dtype(lm.dtype).name, "adapter": lm.lora is not None},
-            inputs={"questions": _sha256(questions), "tokenizer": lm.tokenizer.sha256},
-            counts={"questions": len(items)},
-        )
+            "settings": {**settings, "dtype": np.dtype(lm.dtype).name, "adapter": lm.lora is not None},
+            "inputs": {"questions": _sha256(questions), "tokenizer": lm.tokenizer.sha256},
+            "counts": {"questions": len(items)},
+        }
+        processes.from_first(lambda: _write(Path(folder), results, items, manifest))
     return results
+
+
+def _write(folder: Path, results: dict, items: Sequence[Item], manifest: dict) -> None:
+    artifacts.write_json(folder / "results.json", results)
+    artifacts.write_text(folder / "items.jsonl", "".join(_line(_item_json(item)) for item in items))
+    artifacts.write_manifest(folder, "evaluation", **manifest)

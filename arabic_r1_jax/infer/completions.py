@@ -19,6 +19,7 @@ from arabic_r1_jax.data.tokenizers import Tokenizer
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.infer.engine import Generation, generate_ids
 from arabic_r1_jax.infer.language_model import LanguageModel
+from arabic_r1_jax.parallel import processes
 
 
 def tokenizer_of(lm: LanguageModel) -> Tokenizer:
@@ -51,12 +52,12 @@ def complete_file(
 ) -> dict:
     """Complete `prompts` and write one line each to `out`, whole or not at all. `options` go to `generate_ids`.
 
+    Of several processes, inside `processes.together`, the first writes.
     Returns {"n", "finished": how many reached their end, "tokens", "out"}.
     """
     done = generate_ids(lm, prompts, stop_ids=_stops(lm), **options)
     rows = [_row(name, one, lm.tokenizer) for name, one in zip(names, done, strict=True)]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    artifacts.write_text(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    processes.from_first(lambda: _write(out, rows))
     finished = sum(one.finish_reason == "stop" for one in done)
     return {"n": len(done), "finished": finished, "tokens": sum(len(one.ids) for one in done), "out": str(out)}
 
@@ -81,6 +82,11 @@ def chat(
         answers += 1
         say(answer)
     return answers
+
+
+def _write(out: Path, rows: Sequence[dict]) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    artifacts.write_text(out, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def _stops(lm: LanguageModel) -> set[int]:

@@ -2,7 +2,8 @@
 
 Comes in: a `LanguageModel` and lists of ids of any lengths. Goes out: completions, or log-probabilities, in the order
 asked. Prompts are batched by length and padded to few widths, so a run compiles a handful of programs; one program
-prefills, then decodes in a single `while_loop` until every row has stopped.
+prefills, then decodes in a single `while_loop` until every row has stopped. Where the mesh lies on several processes,
+each is asked the same and is given all answers.
 """
 
 import functools
@@ -21,6 +22,7 @@ from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.infer.cache import Cache, decode, prefill
 from arabic_r1_jax.infer.language_model import ROWS, LanguageModel, resident
 from arabic_r1_jax.parallel.mesh import sharding
+from arabic_r1_jax.parallel.processes import gather
 
 Progress = Callable[[int], None]  # told, after each batch, how many items are done
 
@@ -87,7 +89,7 @@ def generate_ids(
             ids[row, pad[row] :] = prompts[i]
         program = _generate(lm.graph, lm.mesh, lm.dtype, max_new_tokens, temperature > 0)
         arrays = [lm.place(a) for a in (ids, pad, row_of.astype(np.int32))]
-        out = np.asarray(program(lm.state, *arrays, stops, jax.random.key(seed), jnp.float32(temperature)))
+        out = gather(program(lm.state, *arrays, stops, jax.random.key(seed), jnp.float32(temperature)))
         for row, i in enumerate(places):
             results[i] = _cut(out[row], stops)
         if progress:
@@ -238,7 +240,7 @@ def _score_batch(lm: LanguageModel, rows: list[_Row], batch: int, total: int) ->
         ids[n, : len(row.ids)], segments[n, : len(row.ids)] = row.ids, 1
         place[n, : len(row.picks)], token[n, : len(row.picks)] = np.transpose(row.picks)
     program = _log_probabilities(lm.graph, lm.mesh, lm.dtype)
-    out = np.asarray(program(lm.state, *(lm.place(a) for a in (ids, segments, place, token))))
+    out = gather(program(lm.state, *(lm.place(a) for a in (ids, segments, place, token))))
     return [out[n, : len(row.picks)] for n, row in enumerate(rows)]
 
 

@@ -86,9 +86,13 @@ class LanguageModel:
             raise UserError(f"{what}: token {wrong} is outside the vocabulary of {self.config.vocab_size}")
 
     def place(self, rows: np.ndarray) -> Array:
-        """Host rows [B, ...] on the mesh, padded with rows of zeros to a batch that it divides."""
+        """Host rows [B, ...] on the mesh, padded with rows of zeros to a batch that it divides.
+
+        Every process passes the same rows.
+        """
         rows = np.pad(rows, [(0, -rows.shape[0] % self.mesh.size)] + [(0, 0)] * (rows.ndim - 1))
-        return jax.device_put(rows, sharding(("batch", *(None,) * (rows.ndim - 1)), rows.shape, self.mesh))
+        where = sharding(("batch", *(None,) * (rows.ndim - 1)), rows.shape, self.mesh)
+        return jax.make_array_from_callback(rows.shape, where, rows.__getitem__)
 
 
 @functools.cache

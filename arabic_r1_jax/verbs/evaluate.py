@@ -3,7 +3,7 @@
 from arabic_r1_jax import artifacts, progress
 from arabic_r1_jax.data.prefix import DEFAULT, PREFIXES, prefix_for
 from arabic_r1_jax.paths import as_path
-from arabic_r1_jax.verbs.verb import Options, Parser, Verb, count, load, model_options
+from arabic_r1_jax.verbs.verb import SEVERAL, Options, Parser, Verb, as_one, count, load, model_options
 
 
 def _options(parser: Parser) -> None:
@@ -25,17 +25,19 @@ def _options(parser: Parser) -> None:
 
 
 def _run(options: Options) -> dict:
-    from arabic_r1_jax.data.questions import read_questions
-    from arabic_r1_jax.eval.evaluate import evaluate
+    with as_one() as speaks:
+        from arabic_r1_jax.data.questions import read_questions
+        from arabic_r1_jax.eval.evaluate import evaluate
+        from arabic_r1_jax.parallel import processes
 
-    artifacts.check_free(options.out)  # before a large model is loaded
-    questions = read_questions(options.data, options.limit)
-    prefix = prefix_for(options.prefix, options.adapter, options.model)
-    settings = {"batch": options.batch, "max_new_tokens": options.max_new_tokens, "prefix": prefix}
-    lm = load(options)
-    with progress.bar("Evaluating", len(questions)) as update:
-        results = evaluate(lm, questions, options.protocol, options.out, **settings, progress=update.to)
-    return {**results, "out": str(options.out)}
+        processes.from_first(lambda: artifacts.check_free(options.out))  # before a large model is loaded
+        questions = read_questions(options.data, options.limit)
+        prefix = prefix_for(options.prefix, options.adapter, options.model)
+        settings = {"batch": options.batch, "max_new_tokens": options.max_new_tokens, "prefix": prefix}
+        lm = load(options)
+        with progress.bar("Evaluating", len(questions), shown=speaks) as update:
+            results = evaluate(lm, questions, options.protocol, options.out, **settings, progress=update.to)
+        return {**results, "out": str(options.out)}
 
 
 def _show(results: dict) -> None:
@@ -57,5 +59,6 @@ VERB = Verb(
     options=_options,
     run=_run,
     show=_show,
+    notes=lambda: SEVERAL,
     runs_models=True,
 )

@@ -3,12 +3,13 @@
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from arabic_r1_jax import progress
 from arabic_r1_jax.data.prefix import DEFAULT, PREFIXES, prefix_for
 from arabic_r1_jax.errors import UsageError, UserError
 from arabic_r1_jax.paths import as_path, is_local
-from arabic_r1_jax.verbs.verb import Options, Parser, Verb, bounded, load, model_options, seed
+from arabic_r1_jax.verbs.verb import SEVERAL, Options, Parser, Verb, as_one, bounded, load, model_options, seed
 
 
 def _options(parser: Parser) -> None:
@@ -30,36 +31,54 @@ def _options(parser: Parser) -> None:
 
 
 def _notes() -> str:
-    return "A prompt is continued as it stands; messages are put into DeepSeek-R1's chat template."
+    return f"A prompt is continued as it stands; messages are put into DeepSeek-R1's chat template.\n\n{SEVERAL}"
 
 
 def _run(options: Options) -> dict:
-    _check(options)
-    from arabic_r1_jax.infer import completions
-
-    prefix = prefix_for(options.prefix, options.adapter, options.model)
-    lm = load(options)
-    drawn = {"max_new_tokens": options.max_new_tokens, "temperature": options.temperature, "seed": options.seed}
-    if options.chat:
-        return {"n": completions.chat(lm, _typed_lines(), _say, prefix, **drawn), "prefix": prefix}
-    names, prompts = completions.read_prompts(options.prompts, completions.tokenizer_of(lm), prefix)
-    with progress.bar("Generating", len(prompts)) as update:
-        batching = {"batch": options.batch, "progress": update.to}
-        done = completions.complete_file(lm, names, prompts, options.out, **drawn, **batching)
-    return {**done, "prefix": prefix}
-
-
-def _check(options: Options) -> None:
     if options.chat and (options.prompts or options.out or options.json):
         raise UsageError("--chat is for a person: leave out --prompts, --out and --json")
     if not options.chat and not (options.prompts and options.out):
         raise UsageError("name both --prompts and --out, or talk with --chat; see arabic-r1 generate --help")
-    if options.out and options.out.exists():
-        raise UserError(f"{options.out} already exists; remove it or name another output")
-    if options.out:  # or hours of generation would find no place
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        if is_local(options.out) and not os.access(options.out.parent, os.W_OK):
-            raise UserError(f"{options.out.parent} cannot be written to; name another output")
+    with as_one() as speaks:
+        return _chat(options) if options.chat else _complete(options, speaks)
+
+
+def _drawn(options: Options) -> dict:
+    return {"max_new_tokens": options.max_new_tokens, "temperature": options.temperature, "seed": options.seed}
+
+
+def _chat(options: Options) -> dict:
+    from arabic_r1_jax.infer import completions
+    from arabic_r1_jax.parallel import processes
+
+    if processes.count() > 1:
+        raise UserError("--chat is for one process: its keyboard is not the others'; use --prompts and --out")
+    prefix = prefix_for(options.prefix, options.adapter, options.model)
+    return {"n": completions.chat(load(options), _typed_lines(), _say, prefix, **_drawn(options)), "prefix": prefix}
+
+
+def _complete(options: Options, speaks: bool) -> dict:
+    from arabic_r1_jax.infer import completions
+    from arabic_r1_jax.parallel import processes
+
+    processes.from_first(lambda: _check_writable(options.out))
+    prefix = prefix_for(options.prefix, options.adapter, options.model)
+    lm = load(options)
+    names, prompts = completions.read_prompts(options.prompts, completions.tokenizer_of(lm), prefix)
+    processes.exchange(None)
+    with progress.bar("Generating", len(prompts), shown=speaks) as update:
+        batching = {"batch": options.batch, "progress": update.to}
+        done = completions.complete_file(lm, names, prompts, options.out, **_drawn(options), **batching)
+    return {**done, "prefix": prefix}
+
+
+def _check_writable(out: Path) -> None:
+    """Or hours of generation would find no place."""
+    if out.exists():
+        raise UserError(f"{out} already exists; remove it or name another output")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if is_local(out) and not os.access(out.parent, os.W_OK):
+        raise UserError(f"{out.parent} cannot be written to; name another output")
 
 
 def _typed_lines() -> Iterator[str]:

@@ -3,18 +3,15 @@
 Several processes, one a host or a GPU, are given the same command (`parallel.processes`).
 """
 
-import contextlib
 import sys
 
 from arabic_r1_jax import config, progress, settings
 from arabic_r1_jax.paths import as_path
-from arabic_r1_jax.verbs.verb import Options, Parser, Verb, simulate_cpus
+from arabic_r1_jax.verbs.verb import SEVERAL, Options, Parser, Verb, simulate_cpus
 
-_SEVERAL = """\
-several processes: start the same command once on every host of a TPU pod, or with srun or mpirun; elsewhere set
-JAX_COORDINATOR_ADDRESS=HOST:PORT, JAX_NUM_PROCESSES and JAX_PROCESS_ID. All must see DIR. mesh.cpu_devices counts the
-devices of all processes together, so that a run may be resumed by another number of them. After SIGTERM the run saves
-and exits with 75: start it again with --resume."""
+_SEVERAL = f"""\
+{SEVERAL} mesh.cpu_devices counts the devices of all processes together, so that a run may be resumed by another
+number of them. After SIGTERM the run saves and exits with 75: start it again with --resume."""
 
 
 def _options(parser: Parser) -> None:
@@ -38,9 +35,11 @@ def _run(options: Options) -> dict:
     simulate_cpus(processes.simulated(cfg.mesh.cpu_devices))
     from arabic_r1_jax.train import loop
 
-    bar = progress.bar("Training", cfg.train.steps) if processes.is_first() else contextlib.nullcontext()
     try:
-        with processes.one_voice(), bar as update:
+        with (
+            processes.one_voice(),
+            progress.bar("Training", cfg.train.steps, shown=processes.is_first()) as update,
+        ):
             return loop.train(cfg, options.out, options.resume, update)
     except processes.Stopped as stopped:
         return {"error": str(stopped), "exit_code": processes.STOPPED}

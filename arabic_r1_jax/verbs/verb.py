@@ -6,7 +6,8 @@ Verbs import jax, and all that needs it, inside `run`, so that help and mistakes
 
 import argparse
 import contextlib
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from arabic_r1_jax.paths import as_path
@@ -57,11 +58,35 @@ def model_options(parser: Parser) -> None:
 
 
 def load(options: Options):
-    """The `LanguageModel` of `model_options`, over all devices that JAX finds."""
+    """The `LanguageModel` of `model_options`, over all devices that JAX finds, on all processes or none (`as_one`)."""
     from arabic_r1_jax.checkpoint.load import load
+    from arabic_r1_jax.parallel import processes
     from arabic_r1_jax.parallel.mesh import make_mesh
 
-    return load(options.model, options.adapter, options.dtype, make_mesh())
+    lm = load(options.model, options.adapter, options.dtype, make_mesh())
+    processes.exchange(None)
+    return lm
+
+
+SEVERAL = """\
+several processes: start the same command once on every host of a TPU pod, or with srun or mpirun; elsewhere set
+JAX_COORDINATOR_ADDRESS=HOST:PORT, JAX_NUM_PROCESSES and JAX_PROCESS_ID. All must see the folders; the first one writes
+and speaks."""
+
+
+@contextlib.contextmanager
+def as_one() -> Iterator[bool]:
+    """Let the processes of one command, where the environment says that there are several, do the block together.
+
+    Yields whether this is the one that shows progress. The others leave the program at the block's end.
+    """
+    from arabic_r1_jax.parallel import processes
+
+    processes.join()
+    with processes.one_voice(), processes.together():
+        if processes.count() > 1:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)  # JAX catches it for training, which saves
+        yield processes.is_first()
 
 
 def simulate_cpus(devices: int | None) -> None:

@@ -7,9 +7,6 @@ the same, in what order may differ.
 import json
 import os
 import signal
-import socket
-import subprocess
-import sys
 import time
 
 import jax
@@ -27,31 +24,17 @@ from arabic_r1_jax.paths import as_path
 
 
 @pytest.fixture
-def start(set_words):
-    """A function: start the same command in `count` processes, `last` settings in the last one alone.
-
-    They end with the test at the latest.
-    """
-    started = []
+def start(set_words, start_processes):
+    """A function: start the same run in `count` processes, `last` settings in the last one alone."""
 
     def run(count, out, *words, last=(), env=os.environ, **changes):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        settings = [word for setting in set_words(**changes) for word in ("--set", setting)]
-        command = [sys.executable, "-m", "arabic_r1_jax", "train", *settings, "--out", str(out), "--json", *words]
+        settings, own = (
+            [word for setting in each for word in ("--set", setting)] for each in (set_words(**changes), last)
+        )
         clean = {key: value for key, value in env.items() if key != "XLA_FLAGS"} | {"JAX_PLATFORMS": "cpu"}
-        several = {"JAX_COORDINATOR_ADDRESS": f"127.0.0.1:{port}", "JAX_NUM_PROCESSES": str(count)}
-        for index in range(count):
-            env = clean | (several | {"JAX_PROCESS_ID": str(index)} if count > 1 else {})
-            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-            own = [word for setting in last for word in ("--set", setting)] if index == count - 1 else []
-            started.append(subprocess.Popen(command + own, env=env, **pipes))
-        return started[-count:]
+        return start_processes(count, ["train", *settings, "--out", out, "--json", *words], own, clean)
 
-    yield run
-    for process in started:
-        process.kill()
+    return run
 
 
 def ended(started, seconds=240):
