@@ -38,11 +38,23 @@ _DTYPES = {
 }
 
 
+_FP8 = "fp8"
+
+
 def target(dtype: str | None) -> np.dtype | None:
     """The dtype that a word of the command line means; None keeps each tensor's own."""
     if (dtype or "stored") not in _DTYPES:
-        raise UsageError(f"dtype {dtype!r} is unknown; choose from {', '.join(_DTYPES)}")
+        raise UsageError(f"dtype {dtype!r} is unknown; choose from {', '.join(_DTYPES)}, {_FP8}")
     return _DTYPES[dtype or "stored"]
+
+
+def in_dtype(source: hf.Tensors, cfg: ModelConfig, dtype: str | None) -> hf.Tensors:
+    """A checkpoint as a word of the command line asks for it.
+
+    "stored" or None changes no bit; "bf16" and "float32" cast every weight (the router's to no less than it was); "fp8"
+    is DeepSeek's block FP8 in every linear, bfloat16 in the rest, and leaves what is FP8 already as it is.
+    """
+    return views.quantised(source, cfg, source) if dtype == _FP8 else views.cast(source, cfg, target(dtype))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +65,7 @@ class Job:
     result: hf.Tensors  # what will lie at `dst`, as a view of the source
     plan: dict  # what tells it from any other conversion
     write: Callable[[Path, hf.Progress | None], None]
+    fetched: int = 0  # bytes of the source that come from the Hub
 
     def run(self, progress: hf.Progress | None = None) -> None:
         """Write `dst`, going on with what an unfinished run of the same job has left."""
@@ -68,6 +81,7 @@ class Job:
 
         free: None for a bucket. seconds: at the speed at which a sample was copied there, without the download (bytes).
         """
+        whole = counts(self.result.specs)["bytes"]
         left, folder = self._bytes_left(), self.result.folder
         weights = {
             name: size
@@ -76,9 +90,9 @@ class Job:
         }
         sample = folder / max(weights, key=weights.__getitem__) if weights else None
         return {
-            "bytes": counts(self.result.specs)["bytes"],
+            "bytes": whole,
             "bytes_left": left,
-            "download": left if self.result.origin else 0,
+            "download": self.fetched * left // whole,
             "free": artifacts.free_bytes(self.dst),
             "seconds": left / artifacts.copy_rate(sample, self.dst),
         }
@@ -90,16 +104,16 @@ class Job:
 def orbax_job(src: str | Path, dst: Path, dtype: str = "stored") -> Job:
     """From a Hugging Face folder to an Orbax folder (`checkpoint.orbax` describes it).
 
-    src: a folder, or a repository of the Hub ("owner/name" or "owner/name@revision", `checkpoint.hub`). dtype: "stored"
-    changes no bit; "bf16" and "float32" cast every weight (the router's to no less than it was). Raises `UserError` for
-    a source that is damaged, unsupported or contradicts its config.json, and for a destination that exists.
+    src: a folder, or a repository of the Hub ("owner/name" or "owner/name@revision", `checkpoint.hub`). dtype: as
+    `in_dtype`. Raises `UserError` for a source that is damaged, unsupported or contradicts its config.json, and for a
+    destination that exists.
     """
-    dst, wanted = as_path(dst), target(dtype)
+    dst = as_path(dst)
     artifacts.check_continues(dst)
     if not hub.is_hub_id(src) and kind(src) == orbax.KIND:
         raise UserError(f"{src} is an Orbax checkpoint already; load takes it as it is")
     stored, cfg = open_folder(src)
-    source = views.cast(stored, cfg, wanted)
+    source = in_dtype(stored, cfg, dtype)
     where = source.folder
     cfg = ModelConfig.from_hf(source.config, str(where / "config.json"))
     extra = {name: source.specs[name] for name in weight_map.check(source.specs, cfg, where)}
@@ -122,7 +136,8 @@ def orbax_job(src: str | Path, dst: Path, dtype: str = "stored") -> Job:
         if source.origin:
             shutil.rmtree(where)
 
-    return Job(dst, source, _plan("hf-to-orbax", source, dtype=dtype), write)
+    fetched = counts(stored.specs)["bytes"] if stored.origin else 0
+    return Job(dst, source, _plan("hf-to-orbax", source, dtype=dtype), write, fetched)
 
 
 def _write_params(
@@ -158,13 +173,22 @@ def _write_params(
     return lines
 
 
-def hf_job(src: Path, dst: Path) -> Job:
-    """From an Orbax folder back to a Hugging Face folder: names, dtypes and bytes as they came."""
+def hf_job(src: Path, dst: Path, dtype: str = "stored") -> Job:
+    """From an Orbax folder back to a Hugging Face folder: names, dtypes and bytes as they came.
+
+    dtype: anything else than "stored" as `in_dtype`.
+    """
     src, dst = as_path(src), as_path(dst)
     artifacts.check_continues(dst)
-    source = orbax.open_folder(src)
-    plan = _plan("orbax-to-hf", source)
-    return Job(dst, source, plan, _hf_writer(source, base_sha=orbax.read_manifest(src)["base_sha"], **_prefix(src)))
+    stored = orbax.open_folder(src)
+    source = in_dtype(stored, ModelConfig.from_hf(stored.config, str(src / "config.json")), dtype)
+    same = {"base_sha": orbax.read_manifest(src)["base_sha"]} if dtype == "stored" else {}
+    return Job(
+        dst,
+        source,
+        _plan("orbax-to-hf", source, dtype=dtype),
+        _hf_writer(source, dtype=dtype, **same, **_prefix(src)),
+    )
 
 
 def merge_job(base: Path, adapter: Path, dst: Path, dtype: str | None = None) -> Job:
@@ -209,9 +233,9 @@ def hf_to_orbax(src: Path, dst: Path, dtype: str = "stored", progress: hf.Progre
     orbax_job(src, dst, dtype).run(progress)
 
 
-def orbax_to_hf(src: Path, dst: Path, progress: hf.Progress | None = None) -> None:
+def orbax_to_hf(src: Path, dst: Path, dtype: str = "stored", progress: hf.Progress | None = None) -> None:
     """Run `hf_job`."""
-    hf_job(src, dst).run(progress)
+    hf_job(src, dst, dtype).run(progress)
 
 
 def merge(base: Path, adapter: Path, dst: Path, dtype: str | None = None, progress: hf.Progress | None = None) -> None:

@@ -1,7 +1,7 @@
 """Is one model folder what conversion makes of another? Every tensor compared, and a forward pass if asked.
 
-Either folder may be Hugging Face's or Orbax. What was cast in conversion (the destination's manifest says so) is
-compared with the source cast anew.
+Either folder may be Hugging Face's or Orbax. What was cast or quantised in conversion (the destination's manifest says
+so) is compared with the source cast or quantised anew.
 """
 
 import collections
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from arabic_r1_jax import artifacts
-from arabic_r1_jax.checkpoint import convert, hf, source, views
+from arabic_r1_jax.checkpoint import convert, hf, source
 from arabic_r1_jax.checkpoint.shards import Spec
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.model.config import ModelConfig
@@ -44,7 +44,7 @@ def verify(src: Path, dst: Path, progress: hf.Progress | None = None) -> list[Fi
     """
     wanted, found = source.open_any(src), source.open_any(dst)
     cfg = ModelConfig.from_hf(wanted.config, str(wanted.folder / "config.json"))
-    wanted = views.cast(wanted, cfg, convert.target((artifacts.read_manifest(dst) or {}).get("dtype")))
+    wanted = convert.in_dtype(wanted, cfg, (artifacts.read_manifest(dst) or {}).get("dtype"))
     total, done, findings = sum(spec.nbytes for spec in wanted.specs.values()), 0, []
     for name in [*wanted.specs, *(found.specs.keys() - wanted.specs.keys())]:
         findings += _compare(name, wanted, found)

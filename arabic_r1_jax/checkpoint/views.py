@@ -35,13 +35,23 @@ def widen(w: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return wide
 
 
+def _block(i: int, j: int) -> tuple[slice, slice]:
+    return np.s_[i * FP8_BLOCK : (i + 1) * FP8_BLOCK, j * FP8_BLOCK : (j + 1) * FP8_BLOCK]
+
+
+def scales(values: np.ndarray) -> np.ndarray:
+    """The float32 factors by which `narrow` divides each block of a float32 matrix."""
+    scale = np.empty(blocks_of(values.shape), np.float32)
+    for at in np.ndindex(*scale.shape):
+        scale[at] = max(np.abs(values[_block(*at)]).max(), 1e-12) / _E4M3_MAX
+    return scale
+
+
 def narrow(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(float8_e4m3fn matrix, float32 scales) of a float32 matrix: each block's largest magnitude becomes 448."""
-    codes, scale = np.empty(values.shape, E4M3), np.empty(blocks_of(values.shape), np.float32)
-    for i, j in np.ndindex(*scale.shape):
-        at = np.s_[i * FP8_BLOCK : (i + 1) * FP8_BLOCK, j * FP8_BLOCK : (j + 1) * FP8_BLOCK]
-        scale[i, j] = max(np.abs(values[at]).max(), 1e-12) / _E4M3_MAX
-        codes[at] = (values[at] / scale[i, j]).astype(E4M3)
+    codes, scale = np.empty(values.shape, E4M3), scales(values)
+    for at in np.ndindex(*scale.shape):
+        codes[_block(*at)] = (values[_block(*at)] / scale[at]).astype(E4M3)
     return codes, scale
 
 
@@ -106,6 +116,7 @@ def quantised(source: Tensors, cfg: ModelConfig, kept: Tensors | None = None) ->
             return kept.read(name)
         if specs[weight].dtype != E4M3:
             return rest.read(name)
-        return narrow(source.read(weight).astype(np.float32))[name.endswith(SCALE)]
+        values = source.read(weight).astype(np.float32)
+        return scales(values) if name.endswith(SCALE) else narrow(values)[0]
 
     return dataclasses.replace(source, config=_config(source.config, BF16, QUANTIZATION), specs=specs, read=read)

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 def _folders(parser: Parser, source: str = "folder to convert") -> None:
     parser.add_argument("src", type=as_path, metavar="SRC", help=source)
     parser.add_argument("dst", type=as_path, metavar="DST", help="folder to make")
+    parser.add_argument(
+        "--dtype",
+        choices=("stored", "bf16", "fp8", "float32"),
+        default="stored",
+        help="fp8 is DeepSeek's block FP8, half of bf16; default: stored",
+    )
     _dry_run(parser)
 
 
@@ -20,11 +26,10 @@ def _dry_run(parser: Parser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="check everything, then tell bytes, disk and time only")
 
 
-def _folders_and_dtype(parser: Parser) -> None:
+def _folders_or_hub(parser: Parser) -> None:
     _folders(
         parser, "Hugging Face folder, or a Hub id such as deepseek-ai/DeepSeek-R1, whose shards are fetched in turn"
     )
-    parser.add_argument("--dtype", choices=("stored", "bf16", "float32"), default="stored", help="default: stored")
 
 
 def _merge_options(parser: Parser) -> None:
@@ -55,7 +60,7 @@ def _hf_to_orbax(o: Options) -> dict:
 def _orbax_to_hf(o: Options) -> dict:
     from arabic_r1_jax.checkpoint import convert
 
-    return _run(o, convert.hf_job(o.src, o.dst))
+    return _run(o, convert.hf_job(o.src, o.dst, o.dtype))
 
 
 def _merge(o: Options) -> dict:
@@ -141,15 +146,15 @@ def _show(result: dict) -> None:
 _AGAIN = "run the same command again, it goes on from here"
 VERBS = {
     "hf-to-orbax": Verb(
-        does="Hugging Face safetensors -> Orbax checkpoint, bit for bit",
+        does="Hugging Face safetensors -> Orbax checkpoint, bit for bit unless --dtype says otherwise",
         example="arabic-r1 convert hf-to-orbax DeepSeek-V2-Lite v2-lite-orbax",
-        options=_folders_and_dtype,
+        options=_folders_or_hub,
         run=_hf_to_orbax,
         show=_show,
         again=_AGAIN,
     ),
     "orbax-to-hf": Verb(
-        does="Orbax checkpoint -> Hugging Face safetensors, bit for bit",
+        does="Orbax checkpoint -> Hugging Face safetensors, bit for bit unless --dtype says otherwise",
         example="arabic-r1 convert orbax-to-hf v2-lite-orbax v2-lite-again",
         options=_folders,
         run=_orbax_to_hf,

@@ -260,6 +260,29 @@ def test_a_killed_conversion_leaves_no_folder_that_looks_whole(make_hf, tmp_path
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 
+def test_a_quantisation_that_was_interrupted_ends_with_the_same_bytes(make_hf, contents, tmp_path):
+    source = make_hf(mtp=True)
+
+    def stop(done, total):
+        if done > total / 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        convert.hf_to_orbax(source, tmp_path / "out", "fp8", progress=stop)
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("params/*/c/**/0")}
+    assert kept
+    with pytest.raises(UserError, match="another command or source"):
+        convert.hf_to_orbax(source, tmp_path / "out", "bf16")
+    for name in ("out", "whole"):
+        convert.hf_to_orbax(source, tmp_path / name, "fp8")
+    assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+def files(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_the_unfinished_work_of_another_source_is_not_gone_on_with(make_hf, tmp_path, monkeypatch):
     monkeypatch.setattr(hf, "copy_companions", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):

@@ -99,9 +99,9 @@ def shards_on_disk():
     return list(Path(tempfile.gettempdir()).rglob("*.safetensors"))
 
 
-@pytest.mark.parametrize("dtype", ["stored", "bf16"])
-def test_a_repository_converts_as_its_folder_does(serve, make_fp8, tmp_path, dtype):
-    folder = make_fp8()
+@pytest.mark.parametrize("stored, dtype", [("fp8", "stored"), ("fp8", "bf16"), ("bf16", "fp8")])
+def test_a_repository_converts_as_its_folder_does(serve, make_fp8, make_hf, tmp_path, stored, dtype):
+    folder = make_fp8() if stored == "fp8" else make_hf(shard_bytes=5000)
     server = serve(folder)
     most = []
     convert.hf_to_orbax("lab/model", tmp_path / "orbax", dtype, lambda *_: most.append(len(shards_on_disk())))
@@ -116,9 +116,13 @@ def test_a_repository_converts_as_its_folder_does(serve, make_fp8, tmp_path, dty
 
 def test_a_dry_run_fetches_no_weight(serve, make_hf, tmp_path, capsys):
     server = serve(make_hf())
-    assert main(["convert", "hf-to-orbax", "lab/model", str(tmp_path / "orbax"), "--dry-run", "--json"]) == 0
+    words = ["convert", "hf-to-orbax", "lab/model", str(tmp_path / "orbax"), "--dry-run", "--json"]
+    assert main(words) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["download"] == told["bytes"] > 0
+    assert main([*words, "--dtype", "fp8"]) == 0
+    small = json.loads(capsys.readouterr().out)
+    assert small["bytes"] < small["download"] == told["bytes"]
     assert not [name for name in server.whole if name.endswith(".safetensors")]
     assert not (tmp_path / "orbax").exists()
 
