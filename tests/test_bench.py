@@ -49,9 +49,11 @@ def test_a_step_of_ours_and_of_the_peers_has_the_same_loss(tmp_path, monkeypatch
     monkeypatch.setattr(bench, "CONFIG", bench.CONFIG | small | dict(v_head_dim=8))
     monkeypatch.setattr(bench, "TOKENS", 16)
     bench.make(tmp_path)
-    losses = [side(tmp_path)() for side in (bench.ours, bench.peer)]
+    losses = [side(tmp_path, "float32")() for side in (bench.ours, bench.peer)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
-    assert bench.sgemm(tmp_path)() == bench.SGEMM
+    losses = [side(tmp_path, "bfloat16")() for side in (bench.ours, bench.peer)]
+    assert losses[0] == pytest.approx(losses[1], abs=0.05)
+    assert bench.sgemm(tmp_path, "float32")() == bench.SGEMM
 
 
 def test_the_steps_are_taken_in_turns_and_compared(tmp_path, monkeypatch):
@@ -65,3 +67,14 @@ def test_the_steps_are_taken_in_turns_and_compared(tmp_path, monkeypatch):
     found = bench.measure(tmp_path, rounds=3, cores=1)
     assert (found["ratio"], found["wall_ratio"]) == (2.0, 1.0)
     assert found["sgemm_fraction"] == pytest.approx(bench.STEP_GFLOP / 2.0 / (2 * 2048**3 / 1e9 / 0.1))
+
+
+def test_the_experts_are_compared_with_equal_blocks(monkeypatch):
+    monkeypatch.syspath_prepend(TOOLS)
+    bench = program("bench_experts")
+    for name, value in {"TOKENS": 32, "EXPERTS": 4, "PER_TOKEN": 2, "WIDTH": 16, "HIDDEN": 8}.items():
+        monkeypatch.setattr(bench, name, value)
+    found = bench.measure(rounds=1)
+    assert found["forward"] > 0
+    assert found["forward_backward"] > 0
+    assert len(found["gflops"]) == 4

@@ -17,8 +17,9 @@ import statistics
 import sys
 from collections.abc import Callable
 
+from bench_train import ALLOCATOR
+
 TOKENS, EXPERTS, PER_TOKEN, WIDTH, HIDDEN, ROUNDS = 2048, 32, 4, 512, 256, 15
-HUGE_PAGES = "glibc.malloc.hugetlb=1"  # as in `bench_train.py`
 FORWARD_GFLOP = 2 * 3 * TOKENS * PER_TOKEN * WIDTH * HIDDEN / 1e9
 
 
@@ -111,8 +112,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one object")
     asked = parser.parse_args()
-    if os.environ.get("GLIBC_TUNABLES") != HUGE_PAGES:  # read when a process starts
-        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | {"GLIBC_TUNABLES": HUGE_PAGES})
+    if os.environ.get("GLIBC_TUNABLES") != ALLOCATOR:  # read when a process starts
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | {"GLIBC_TUNABLES": ALLOCATOR})
     os.environ["JAX_PLATFORMS"] = "cpu"
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])

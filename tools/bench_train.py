@@ -7,8 +7,9 @@ The model is a DeepSeek-V3 of 107M parameters with random weights; 4 rows of 512
 attention projections. Each side is a process of its own that makes a step when it is told to, so that both meet the
 same machine, with the same allocator settings. CPU seconds are what other work on the machine disturbs least; `ratio`
 is of those, PEFT's over ours. `sgemm_fraction` is the useful work of a step over what a 2048-cubed product reaches in
-the same CPU time. All are of one core a side, where CPU seconds are work and not waiting; "all_cores" of the --json
-object has the same for as many threads as there are cores.
+the same CPU time. All are of float32 and one core a side, where CPU seconds are work and not waiting; "all_cores" of
+the --json object has the same for as many threads as there are cores, and "bfloat16" for weights and computation in
+bfloat16 on one core, where the CPU has instructions for it.
 """
 
 import argparse
@@ -26,7 +27,11 @@ from pathlib import Path
 BATCH, TOKENS, RANK, ROUNDS = 4, 512, 16, 5
 STEP_GFLOP = 247  # forward and gradient of the input, attention over the causal half; no gradient of a frozen weight
 SGEMM = 2048
-HUGE_PAGES = "glibc.malloc.hugetlb=1"  # memory in pages of 2 MiB where Linux offers them, as `make demo` asks for
+# Freed memory is kept, in pages of 2 MiB where Linux offers them: a process that waits for its turn would hand a
+# gigabyte back and touch it anew, which on a virtual machine can take longer than the step.
+ALLOCATOR = ":".join(
+    f"glibc.malloc.{setting}" for setting in ("hugetlb=1", "arena_max=1", "mmap_max=0", f"trim_threshold={1 << 34}")
+)
 CONFIG = {
     "vocab_size": 8192,
     "hidden_size": 512,
@@ -56,7 +61,7 @@ def tokens():
     return np.random.default_rng(0).integers(2, CONFIG["vocab_size"], (BATCH, TOKENS), np.int32)
 
 
-def peer(folder: Path) -> Callable[[], float]:
+def peer(folder: Path, dtype: str) -> Callable[[], float]:
     """A function: one step of transformers and PEFT, returning the loss."""
     import torch
     from peft import LoraConfig, get_peft_model
@@ -64,7 +69,7 @@ def peer(folder: Path) -> Callable[[], float]:
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
     targets = ["q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj", "o_proj"]
     model = get_peft_model(model, LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=targets)).train()
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
@@ -80,10 +85,9 @@ def peer(folder: Path) -> Callable[[], float]:
     return step
 
 
-def ours(folder: Path) -> Callable[[], float]:
+def ours(folder: Path, dtype: str) -> Callable[[], float]:
     """A function: one step of `train`, returning the loss."""
     import jax
-    import jax.numpy as jnp
     import numpy as np
 
     from arabic_r1_jax.checkpoint.load import load
@@ -95,11 +99,11 @@ def ours(folder: Path) -> Callable[[], float]:
     from arabic_r1_jax.train.optimizer import make_optimizer
     from arabic_r1_jax.train.step import Adapted, init_state, make_step, place_batch
 
-    base = load(folder, dtype="float32", mesh=make_mesh(1, 1))
+    base = load(folder, dtype=dtype, mesh=make_mesh(1, 1))
     lora = LoraConfig(RANK, 2.0 * RANK, ("attention",))
     optimizer, _ = make_optimizer(1000, 1e-4, 0, 0.0, 1.0)
     state = init_state(init_adapter(jax.random.key(0), base.config, lora, base.mesh), optimizer, base.mesh)
-    model = Adapted.of(base.config, lora, base.mesh, jnp.float32, Remat(0))
+    model = Adapted.of(base.config, lora, base.mesh, base.dtype, Remat(0))
     run = make_step(model, optimizer, dict.fromkeys(KINDS[1:], 1.0), state)
     ids = tokens()
     # PEFT's loss is of the next token, the last one of a row having none.
@@ -122,7 +126,7 @@ def ours(folder: Path) -> Callable[[], float]:
     return step
 
 
-def sgemm(_: Path) -> Callable[[], float]:
+def sgemm(_: Path, __: str) -> Callable[[], float]:
     """A function: one product of two square float32 matrices, by the library that multiplies for us."""
     import jax
     import jax.numpy as jnp
@@ -135,10 +139,10 @@ def sgemm(_: Path) -> Callable[[], float]:
 SIDES = {"ours": ours, "peer": peer, "sgemm": sgemm}
 
 
-def serve(side: str, folder: Path, cores: int) -> None:
+def serve(side: str, folder: Path, cores: int, dtype: str) -> None:
     """Make a step for every line of standard input, and say what it took: [CPU seconds, wall seconds, loss]."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-    step = SIDES[side](folder)
+    step = SIDES[side](folder, dtype)
     for _ in sys.stdin:
         cpu, wall = _cpu(), time.perf_counter()
         loss = step()
@@ -150,13 +154,12 @@ def _cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def measure(folder: Path, rounds: int, cores: int) -> dict:
+def measure(folder: Path, rounds: int, cores: int, dtype: str = "float32") -> dict:
     """Median CPU and wall seconds of each side on so many cores, and what follows from them."""
-    env = os.environ | {"JAX_PLATFORMS": "cpu", "OMP_WAIT_POLICY": "passive", "GLIBC_TUNABLES": HUGE_PAGES}
+    env = os.environ | {"JAX_PLATFORMS": "cpu", "OMP_WAIT_POLICY": "passive", "GLIBC_TUNABLES": ALLOCATOR}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": env}
-    running = {
-        side: subprocess.Popen([sys.executable, __file__, side, str(folder), str(cores)], **pipes) for side in SIDES
-    }
+    words = [str(folder), str(cores), dtype]
+    running = {side: subprocess.Popen([sys.executable, __file__, side, *words], **pipes) for side in SIDES}
 
     def step(side: str) -> list[float]:
         process = running[side]
@@ -197,30 +200,43 @@ def make(folder: Path) -> None:
     DeepseekV3ForCausalLM(DeepseekV3Config(**CONFIG)).save_pretrained(folder)
 
 
+def has_bfloat16() -> bool:
+    """Whether Linux reports instructions that multiply bfloat16."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split()
+    except OSError:
+        return False
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one object")
     asked, cores = parser.parse_args(), len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as name:
         make(Path(name))
-        one = measure(Path(name), ROUNDS, 1)
-        all_cores = measure(Path(name), ROUNDS, cores) if cores > 1 else one
+        found = {"1": measure(Path(name), ROUNDS, 1)}
+        if cores > 1:
+            found["all_cores"] = {"cores": cores, **measure(Path(name), ROUNDS, cores)}
+        if has_bfloat16():
+            found["bfloat16"] = measure(Path(name), ROUNDS, 1, "bfloat16")
     if asked.json:
-        print(json.dumps({**one, "all_cores": {"cores": cores, **all_cores}}))
+        print(json.dumps({**found.pop("1"), **found}))
         return
     from arabic_r1_jax import progress
 
-    columns = ("cores", "", "CPU s", "wall s", "of sgemm", "ratio", "ratio of wall times")
-    rows = [row for n, found in {1: one, cores: all_cores}.items() for row in _rows(n, found)]
+    names = {"1": "1 core", "all_cores": f"{cores} cores", "bfloat16": "1 core, bfloat16"}
+    columns = ("", "", "CPU s", "wall s", "of sgemm", "ratio", "ratio of wall times")
+    rows = [row for key, values in found.items() for row in _rows(names[key], values)]
     progress.table("One LoRA step", columns, rows)
     print(f"load {os.getloadavg()[0]:.1f}; a ratio is the peer's seconds over ours")
 
 
-def _rows(cores: int, found: dict) -> list[tuple]:
+def _rows(setting: str, found: dict) -> list[tuple]:
     cpu, wall = found["cpu_seconds"], found["wall_seconds"]
 
     def row(name: str, side: str, fraction: str, *ratios: str) -> tuple:
-        return (str(cores), name, f"{cpu[side]:.2f}", f"{wall[side]:.2f}", f"{found[fraction]:.0%}", *ratios)
+        return (setting, name, f"{cpu[side]:.2f}", f"{wall[side]:.2f}", f"{found[fraction]:.0%}", *ratios)
 
     ratios = f"{found['ratio']:.2f}", f"{found['wall_ratio']:.2f}"
     return [
@@ -231,6 +247,6 @@ def _rows(cores: int, found: dict) -> list[tuple]:
 
 if __name__ == "__main__":
     if sys.argv[1:2] and sys.argv[1] in SIDES:
-        serve(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+        serve(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
     else:
         main()
