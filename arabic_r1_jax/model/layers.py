@@ -4,8 +4,6 @@ Modules hold stacked weights (a leading layer axis) when they are built, and one
 them: the code below is written for one layer. Weights keep the released [out, in] order.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -51,7 +49,7 @@ class Linear(nnx.Module):
         w = self.matrix(x.dtype)
         if not hasattr(self, "lora_a"):
             return linear(x, w)
-        return adapted(x, w, self.lora_a[...], self.lora_scale * self.lora_b[...])
+        return adapted(x, w, self.lora_a[...], self.lora_b[...], self.lora_scale)
 
     def outputs(self, i: Array, parts: int) -> "Linear":
         """The i-th of `parts` equal parts of the outputs; i may be traced. Blocks of FP8 must lie within a part."""
@@ -77,47 +75,70 @@ class Linear(nnx.Module):
         return self.weight[...].astype(dtype)
 
 
-@jax.custom_vjp
-def adapted(x: Array, w: Array, a: Array, b: Array) -> Array:
-    """x (W + B A)^T in x's dtype: x [..., in], w [out, in] in x's dtype, a f32 [rank, in], b f32 [out, rank].
+def adapted(x: Array, w: Array, a: Array, b: Array, scale: float) -> Array:
+    """x (W + scale B A)^T in x's dtype: x [..., in], w [out, in] in x's dtype, a f32 [rank, in], b f32 [out, rank].
 
     float32 can hold the sum of both matrices: where tokens are many it is made once, and no [tokens, out] array is
     written twice. In bfloat16 it would round the update away, and the two products are summed instead.
     """
-    if _merges(x, a):
-        return x @ (w + b @ a).T
-    return linear(x, w) + linear(linear(x, a.astype(x.dtype)), b.astype(x.dtype))
+    few = x.size // x.shape[-1] < 8 * len(a)  # making the sum would be more than an eighth of the product's work
+    if few or x.dtype != jnp.float32:
+        return linear(x, w) + scale * low_rank(x, a, b)
+    return merged(x, w, a, scale * b)
 
 
-def _merges(x: Array, a: Array) -> bool:
-    """Whether making the sum is at most an eighth of the product's work."""
-    return x.dtype == jnp.float32 and x.size // x.shape[-1] >= 8 * len(a)
+@jax.custom_vjp
+def low_rank(x: Array, a: Array, b: Array) -> Array:
+    """(x A^T) B^T in x's dtype, arguments as `adapted`.
+
+    The derivative is the plain one, written so that only [tokens, rank] matrices are ever transposed: left to itself
+    XLA:CPU transposes the [tokens, out] cotangent for B's gradient.
+    """
+    return _low_rank_forward(x, a, b)[0]
 
 
-def _adapted_forward(x, w, a, b):
+def _low_rank_forward(x: Array, a: Array, b: Array):
+    low = x @ a.astype(x.dtype).T
+    return low @ b.astype(x.dtype).T, (x, low, a, b)
+
+
+def _low_rank_backward(saved, dy: Array):
+    x, low, a, b = saved
+    d_low = dy @ b.astype(x.dtype)
+    # Summed over all tokens in float32. Asking for that with preferred_element_type is not enough: XLA:CPU has no
+    # product of bfloat16 matrices with a float32 result in every layout.
+    da = jnp.einsum("...r,...i->ri", d_low.astype(a.dtype), x.astype(a.dtype))
+    db = jnp.einsum("...r,...o->ro", low.astype(b.dtype), dy.astype(b.dtype)).T
+    return d_low @ a.astype(x.dtype), da, db
+
+
+low_rank.defvjp(_low_rank_forward, _low_rank_backward)
+
+
+@jax.custom_vjp
+def merged(x: Array, w: Array, a: Array, b: Array) -> Array:
+    """x (W + B A)^T by the sum of both matrices, which the gradient makes anew; arguments float32, as `adapted`."""
+    return x @ (w + b @ a).T
+
+
+def _merged_forward(x, w, a, b):
     trained = (x.value,) if w.perturbed else ()
     x, w, a, b = (primal.value for primal in (x, w, a, b))
-    return adapted(x, w, a, b), (x, w, a, b, trained)
+    return merged(x, w, a, b), (x, w, a, b, trained)
 
 
-def _adapted_backward(saved, dy: Array | SymbolicZero):
-    """The plain derivative; the factors' gradients are summed over all tokens in float32.
-
-    Asking for that with preferred_element_type is not enough: XLA:CPU has no such product of bfloat16 matrices in every
-    layout. Nor has it a fast one with the transposition of B's gradient drawn in, which the barrier keeps out.
-    """
+def _merged_backward(saved, dy: Array | SymbolicZero):
+    """The plain derivative; the barrier keeps B's transposition out of its product; XLA:CPU has no fast one of both."""
     if isinstance(dy, SymbolicZero):
         return None, None, None, None
     x, w, a, b, trained = saved  # w's own gradient is made for who asks for it, which adapter training does not
-    back = functools.partial(product, "...o,oi->...i")
-    low, d_low = linear(x, a.astype(x.dtype)), back(dy, b.astype(x.dtype))
-    dx = dy @ (w + b @ a) if _merges(x, a) else back(dy, w) + back(d_low, a.astype(x.dtype))
-    da = jnp.einsum("...r,...i->ri", d_low.astype(a.dtype), x.astype(a.dtype))
-    db = lax.optimization_barrier(jnp.einsum("...r,...o->ro", low.astype(b.dtype), dy.astype(b.dtype)))
-    return dx, product("...o,...i->oi", dy, x) if trained else None, da, db.T
+    dw = product("...o,...i->oi", dy, x) if trained else None
+    da = jnp.einsum("...r,...i->ri", dy @ b, x)
+    db = lax.optimization_barrier(jnp.einsum("...r,...o->ro", x @ a.T, dy)).T
+    return dy @ (w + b @ a), dw, da, db
 
 
-adapted.defvjp(_adapted_forward, _adapted_backward, symbolic_zeros=True)
+merged.defvjp(_merged_forward, _merged_backward, symbolic_zeros=True)
 
 
 class RMSNorm(nnx.Module):

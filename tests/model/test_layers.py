@@ -1,5 +1,7 @@
 """Linear layers, their adapters, and RMSNorm, one layer at a time."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,8 @@ import pytest
 from arabic_r1_jax.errors import UserError
 from arabic_r1_jax.model.layers import Linear, RMSNorm, adapted
 from arabic_r1_jax.model.lora import LoraConfig
+
+doubled = functools.partial(adapted, scale=2.0)
 
 
 def draw(*shapes, seed=0):
@@ -23,14 +27,14 @@ def test_an_adapted_product_and_its_gradient_are_the_plain_ones(tokens):
         y, back = jax.vjp(f, x, w, a, b)
         return y, *back(dy)
 
-    for ours, plain in zip(both(adapted), both(lambda x, w, a, b: x @ w.T + x @ a.T @ b.T), strict=True):
+    for ours, plain in zip(both(doubled), both(lambda x, w, a, b: x @ w.T + 2 * x @ a.T @ b.T), strict=True):
         np.testing.assert_allclose(ours, plain, atol=1e-5)
 
 
 def test_few_tokens_or_bfloat16_do_not_make_a_merged_matrix():
     def sums(tokens, dtype):
         x, w, a, b = draw((tokens, 6), (7, 6), (2, 6), (7, 2))
-        return "f32[7,6] = add" in str(jax.make_jaxpr(adapted)(x.astype(dtype), w.astype(dtype), a, b))
+        return "f32[7,6] = add" in str(jax.make_jaxpr(doubled)(x.astype(dtype), w.astype(dtype), a, b))
 
     assert sums(16, jnp.float32)
     assert not sums(15, jnp.float32)
@@ -43,13 +47,13 @@ def test_an_adapted_product_in_bfloat16_does_not_round_a_small_update_away():
     w, x = jnp.full((7, 6), 256, jnp.bfloat16), jnp.tile(jnp.array([1, -1], jnp.bfloat16), (32, 3))
     wanted = x.astype(jnp.float32) @ (0.01 * b @ a).T
     assert float(jnp.abs(wanted).max()) > 0.01
-    np.testing.assert_allclose(adapted(x, w, a, 0.01 * b).astype(jnp.float32), wanted, atol=2**-6 * 0.1)
+    np.testing.assert_allclose(adapted(x, w, a, b, 0.01).astype(jnp.float32), wanted, atol=2**-6 * 0.1)
 
 
 def test_an_adapted_product_keeps_float32_gradients_under_bfloat16():
     x, w, a, b = draw((4, 6), (7, 6), (2, 6), (7, 2))
     x, w = x.astype(jnp.bfloat16), w.astype(jnp.bfloat16)
-    da, db = jax.grad(lambda a, b: adapted(x, w, a, b).sum().astype(jnp.float32), (0, 1))(a, b)
+    da, db = jax.grad(lambda a, b: adapted(x, w, a, b, 2.0).sum().astype(jnp.float32), (0, 1))(a, b)
     assert da.dtype == db.dtype == jnp.float32
 
 
