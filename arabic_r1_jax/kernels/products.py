@@ -27,7 +27,7 @@ def product(pattern: str, a: Array, b: Array) -> Array:
 
 @jax.custom_vjp
 def linear(x: Array, w: Array) -> Array:
-    """x w^T: x [..., in], w [out, in] -> [..., out]. A gradient is made for what asks for one."""
+    """x w^T: x [..., in], w [out, in] -> [..., out]. The gradient of a frozen w is not made."""
     return product("...i,oi->...o", x, w)
 
 
