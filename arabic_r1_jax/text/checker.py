@@ -1,0 +1,78 @@
+"""The Arabic checker: a text -> findings. Rules are data; this is the loop that reads them.
+
+    for finding in check("ذهبت الى هذا المدرسة."):
+        print(finding.kind, finding.suggestion)
+
+Word types are analysed once and kept: a rule's `at` is asked when a spelling is first met, so that only rules that its
+letters can trigger run where it stands again.
+"""
+
+import functools
+from collections.abc import Iterator
+
+from arabic_r1_jax.text import gate
+from arabic_r1_jax.text.clauses import Clause, clauses
+from arabic_r1_jax.text.findings import Finding, Pattern, Rule
+from arabic_r1_jax.text.rules import PATTERNS, RULES
+from arabic_r1_jax.text.words import Word
+
+CONFIDENCE = 0.5  # findings below it are kept back
+
+
+@functools.lru_cache(maxsize=1 << 20)
+def _word(text: str) -> Word:
+    word = Word(text)
+    word.rules = tuple(rule for rule in RULES if rule.at(word))
+    return word
+
+
+def check(text: str, confidence: float = CONFIDENCE) -> list[Finding]:
+    """What is wrong in an Arabic text, in its order; no two findings overlap.
+
+    Text in dialect, verse, hadith and the Quran is checked for its characters only, and quoted speech is left alone.
+    Raises nothing for any text; findings whose confidence is below `confidence` are left out. The first use of a user's
+    life takes a minute (`verb_forms`), the first of a process two seconds.
+    """
+    found = []
+    start = 0
+    for line in text.splitlines(keepends=True):
+        edited = gate.is_edited(line)
+        found += _patterns(line, start, edited)
+        if edited:
+            for clause in clauses(line, _word):
+                found += _rules(clause, start)
+        start += len(line)
+    return _apart(finding for finding in found if finding.confidence >= confidence)
+
+
+def _patterns(line: str, start: int, edited: bool) -> Iterator[Finding]:
+    for pattern in PATTERNS:
+        if edited or pattern.everywhere:
+            for match in pattern.regex.finditer(line):
+                suggestion = pattern.suggest(match)
+                if suggestion is not None:
+                    span = start + match.start(), start + match.end()
+                    yield _finding(span, pattern, suggestion, match.group())
+
+
+def _rules(clause: Clause, start: int) -> Iterator[Finding]:
+    if clause.quoted:
+        return
+    for index, word in enumerate(clause.words):
+        for rule in word.rules:
+            if hit := rule.find(clause, index):
+                span = start + clause.spans[hit.first][0], start + clause.spans[hit.last][1]
+                yield _finding(span, rule, hit.suggestion, hit.evidence)
+
+
+def _finding(span: tuple[int, int], rule: Rule | Pattern, suggestion: str | None, evidence: str) -> Finding:
+    return Finding(span, rule.kind, rule.message, suggestion, rule.confidence, evidence)
+
+
+def _apart(found: Iterator[Finding]) -> list[Finding]:
+    """Of findings that overlap the surest stays, and of equally sure ones the shortest."""
+    kept: list[Finding] = []
+    for finding in sorted(found, key=lambda one: (-one.confidence, one.span[1] - one.span[0], one.span)):
+        if all(finding.span[1] <= other.span[0] or other.span[1] <= finding.span[0] for other in kept):
+            kept.append(finding)
+    return sorted(kept)

@@ -1,0 +1,18 @@
+"""All rules of the checker, a file for each family or part of one."""
+
+from arabic_r1_jax.text.rules import (
+    agreement,
+    case,
+    diacritics,
+    mood,
+    numbers,
+    orthography,
+    punctuation,
+    script,
+    spelling,
+    vocalised,
+)
+
+_FILES = (script, punctuation, diacritics, spelling, orthography, numbers, agreement, case, mood, vocalised)
+PATTERNS = tuple(pattern for file in _FILES for pattern in file.PATTERNS)
+RULES = tuple(rule for file in _FILES for rule in file.RULES)

@@ -1,0 +1,197 @@
+"""A word type: its letters and all that they may be. Made once for each spelling of a text, whatever its length.
+
+Nothing is decided here: a word has all its readings, and a rule that fires must hold under each of them.
+"""
+
+import functools
+import re
+from typing import NamedTuple
+
+from arabic_r1_jax.text import dictionary, lexicon, verb_forms
+from arabic_r1_jax.text.lexicon import Nominal
+from arabic_r1_jax.text.letters import ARABIC_LETTERS, INVISIBLE, MARKS, TATWEEL
+from arabic_r1_jax.text.verb_forms import slots
+
+PRONOUNS = ("ه", "ها", "هما", "هم", "هن", "ك", "كما", "كم", "كن", "ي", "نا")
+_NOT_LETTERS = re.compile(f"[{MARKS}{TATWEEL}{INVISIBLE}]+")
+_ARABIC = re.compile(f"[{ARABIC_LETTERS}]+")
+_CONJUNCTIONS = ("", "و", "ف")
+_NO_CLASS: frozenset[str] = frozenset()
+_PARTICIPLE = slots("ap", "pp")
+FINITE = slots("past", "ind", "sub", "juss", "imp")
+
+
+class Reading(NamedTuple):
+    """One way to read a word as a noun or adjective."""
+
+    conjunction: str  # و, ف or ""
+    preposition: str  # ب, ك, ل or ""
+    state: str  # "al" with the article, "pron" with an attached pronoun, "" neither
+    nominal: Nominal
+    listed: bool  # in our lists; else known by its form or as a participle
+
+    @property
+    def definite(self) -> bool:
+        return bool(self.state)
+
+
+class VerbReading(NamedTuple):
+    """One way to read a word as a verb."""
+
+    conjunction: str
+    future: bool  # س
+    pronoun: str  # attached object
+    slots: int
+
+
+class Word:
+    """A spelling and its readings. `text` is as written; `bare` is without marks, tatweel and invisible characters."""
+
+    def __init__(self, text: str):
+        self.text = text
+        self.bare = _NOT_LETTERS.sub("", text).replace("ٱ", "ا")
+        self.arabic = bool(_ARABIC.fullmatch(self.bare))
+        self.number = int(self.bare) if self.bare.isdecimal() and len(self.bare) < 16 else None
+        self.marked = self.bare != text and any(mark in text for mark in MARKS)
+        self.rules = ()  # filled in by `check`
+
+    def __repr__(self) -> str:
+        return f"Word({self.text!r})"
+
+    @functools.cached_property
+    def split(self) -> tuple[str, str, frozenset[str]]:
+        """(conjunction, the rest, its classes): the word as a function word, whole if it can be, else without و or ف."""
+        table = lexicon.function_words()
+        if found := table.get(self.bare):
+            return "", self.bare, found
+        if self.bare[:1] in ("و", "ف") and (found := table.get(self.bare[1:])):
+            return self.bare[0], self.bare[1:], found
+        return "", self.bare, _NO_CLASS
+
+    @property
+    def conjunction(self) -> str:
+        """و or ف in front of a function word."""
+        return self.split[0]
+
+    @property
+    def core(self) -> str:
+        """The function word without its conjunction; any other word as it is."""
+        return self.split[1]
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """Classes of function_words.txt, empty for other words."""
+        return self.split[2]
+
+    @functools.cached_property
+    def nominals(self) -> tuple[Reading, ...]:
+        """Every reading as a noun or adjective."""
+        return tuple(_nominal_readings(self.bare)) if self.arabic else ()
+
+    @functools.cached_property
+    def verbs(self) -> tuple[VerbReading, ...]:
+        """Every reading as a verb."""
+        return tuple(_verb_readings(self.bare)) if self.arabic else ()
+
+    @functools.cached_property
+    def slots(self) -> int:
+        """The slots of all its readings as a verb, without participles and masdars."""
+        return functools.reduce(int.__or__, (verb.slots for verb in self.verbs), 0)
+
+    @functools.cached_property
+    def known(self) -> bool:
+        """Whether the spelling is a word by any source."""
+        return bool(self.classes or self.nominals or self.verbs) or (self.arabic and dictionary.known(self.bare))
+
+
+def _article(rest: str) -> list[tuple[str, str, str]]:
+    """(preposition, state, stem) for every way in which prefixes may stand in front of a stem."""
+    found = [("", "", rest)]
+    if rest[:2] == "ال" and len(rest) > 3:
+        found.append(("", "al", rest[2:]))
+    if rest[:1] in ("ب", "ك") and len(rest) > 2:
+        found.append((rest[0], "", rest[1:]))
+        if rest[1:3] == "ال" and len(rest) > 4:
+            found.append((rest[0], "al", rest[3:]))
+    if rest[:1] == "ل" and len(rest) > 2:
+        found.append(("ل", "", rest[1:]))
+        if rest[1] == "ل":
+            found.append(("ل", "al", rest[2:]))
+            if rest[2:3] != "ل":
+                found.append(("ل", "al", rest[1:]))  # للغة: the ل of the word and that of the article are one
+    return found
+
+
+def _nominal_readings(bare: str) -> list[Reading]:
+    readings = []
+    for conjunction in _CONJUNCTIONS:
+        if not bare.startswith(conjunction) or len(bare) - len(conjunction) < 2:
+            continue
+        for preposition, state, stem in _article(bare[len(conjunction) :]):
+            listed = lexicon.forms().get(stem)
+            for nominal in listed or _guessed(stem):
+                if not (state and (nominal.construct or nominal.case == "a")):
+                    readings.append(Reading(conjunction, preposition, state, nominal, bool(listed)))
+            if not state:
+                for pronoun in PRONOUNS:
+                    if stem.endswith(pronoun) and len(stem) > len(pronoun) + 1:
+                        for nominal in lexicon.bound_forms().get(stem.removesuffix(pronoun), ()):
+                            readings.append(Reading(conjunction, preposition, "pron", nominal, True))
+    return readings
+
+
+_ENDINGS = (  # of a participle: ending, what stands in its place in the stem, gender, number, case
+    ("", "", "m", "s", ""),
+    ("ا", "", "m", "s", "a"),
+    ("ة", "", "f", "s", ""),
+    ("ون", "", "m", "p", "n"),
+    ("ين", "", "m", "p", "o"),
+    ("ان", "", "m", "d", "n"),
+    ("تان", "", "f", "d", "n"),
+    ("تين", "", "f", "d", "o"),
+    ("ات", "", "f", "p", ""),
+)
+
+
+def _guessed(stem: str) -> list[Nominal]:
+    """Readings of a form that no list has: participles and masdars of the verb table, and nothing else."""
+    found = []
+    table = verb_forms.load()
+    for ending, put, gender, number, case in _ENDINGS:
+        if stem.endswith(ending) and len(stem) - len(ending) >= 3:
+            root = stem.removesuffix(ending) + put
+            if table.get(root, 0) & _PARTICIPLE:
+                found.append(Nominal(root, True, gender, number, False, case))
+                if ending == "ين":
+                    found.append(Nominal(root, True, gender, "d", False, case))
+    if not found and len(stem) > 4 and stem[0] in "تاإ" and table.get(stem, 0) & slots("vn") and stem[-1] not in "ةىا":
+        found.append(Nominal(stem, False, "m", "s", False))
+    return found
+
+
+def _verb_readings(bare: str) -> list[VerbReading]:
+    table, readings = verb_forms.load(), []
+    for conjunction in _CONJUNCTIONS:
+        rest = bare.removeprefix(conjunction)
+        if not bare.startswith(conjunction) or len(rest) < 2:
+            continue
+        for future in (False, True):
+            if future and (rest[0] != "س" or len(rest) < 4):
+                continue
+            stem = rest[1:] if future else rest
+            allowed = slots("ind") if future else FINITE
+            if found := table.get(stem, 0) & allowed:
+                readings.append(VerbReading(conjunction, future, "", found))
+            for pronoun in (*PRONOUNS[:-2], "ني", "نا"):
+                if stem.endswith(pronoun) and len(stem) > len(pronoun) + 1:
+                    before = stem.removesuffix(pronoun)
+                    found = table.get(before, 0)
+                    if before[-1] == "و":  # the alif of the plural goes in front of a pronoun
+                        found |= table.get(before + "ا", 0)
+                    elif before[-1] == "ا":
+                        found |= table.get(before[:-1] + "ى", 0)
+                    elif before[-2:] == "تمو":
+                        found |= table.get(before[:-1], 0)
+                    if found := found & allowed:
+                        readings.append(VerbReading(conjunction, future, pronoun, found))
+    return readings
