@@ -39,7 +39,7 @@ JOINERS = "\u200c\u200d"  # zero-width non-joiner and joiner
 INVISIBLE = "\u00ad\u061c\u180e" + _spans("\u200b\u200f", "\u202a\u202e", "\u2060\u206f") + "\ufeff\ufff9\ufffa\ufffb"
 
 _ARABIC = frozenset(ARABIC_LETTERS)
-_MARK_RUN = re.compile(f"[{MARKS}]+")  # on Arabic text several times as fast as str.translate
+_MARK_RUN = re.compile(f"[{MARKS}]+")  # with few marks five times as fast as str.translate, with many as fast
 
 
 def is_arabic_letter(char: str) -> bool:
