@@ -16,7 +16,7 @@ _FUNCTIONS = {
     "load": "arabic_r1_jax.checkpoint.load",
     "make_mesh": "arabic_r1_jax.parallel.mesh",
 }
-_MODULES = ("data", "distill", "eval")
+_MODULES = ("data", "distill", "eval", "text")
 
 __all__ = ["__version__", *sorted(_FUNCTIONS), *_MODULES]
 

@@ -147,3 +147,8 @@ def rtl(text: str) -> str:
     if not is_rtl(text):
         return text
     return "\n".join(f"{_RLM}{_RLI}{line}{_PDI}" if line.strip() else line for line in text.split("\n"))
+
+
+def isolated(text: str) -> str:
+    """`text` as a right-to-left island in a left-to-right line: it reads properly, and so does what stands around it."""
+    return f"{_RLI}{text}{_PDI}"

@@ -13,6 +13,7 @@ from arabic_r1_jax.text.words import Word
 _WORD = re.compile(f"[\\w{MARKS}{TATWEEL}{INVISIBLE}]+|\\n|[^\\w\\s]")
 _OPENS, _CLOSES = "«“‹", "»”›"
 SENTENCE_ENDS = ".!?؟\n"
+_SENTENCE = re.compile(r"[^.!?؟\n]+(?:[.!?؟]+[»”)\]]*|\n|$)")
 
 
 class Clause(NamedTuple):
@@ -55,3 +56,8 @@ def clauses(text: str, word: Callable[[str], Word]) -> Iterator[Clause]:
             quotes = max(0, quotes - 1) if token != "\n" else 0
     if words:
         yield Clause(words, spans, before, quotes > 0)
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """Where the sentences of a text begin and end: up to a full stop, question mark, exclamation mark or new line."""
+    return [match.span() for match in _SENTENCE.finditer(text) if not match.group().isspace()]
