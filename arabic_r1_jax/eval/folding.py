@@ -10,12 +10,9 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-_DROPPED = re.compile(
-    "[\u0640"  # tatweel
-    "\u064b-\u065f\u0670\u06d6-\u06ed"  # harakat, superscript alef, Quranic marks
-    "\u200b-\u200f\u061c\u202a-\u202e\u2060\u2066-\u2069\ufeff\u00ad"  # zero width, direction marks, soft hyphen
-    "*`#$~]"  # Markdown and TeX marks
-)
+from arabic_r1_jax.text.letters import INVISIBLE, MARKS, TATWEEL
+
+_DROPPED = re.compile(f"[{TATWEEL}{MARKS}{INVISIBLE}*`#$~]")  # the last five are of Markdown and TeX
 _VARIANTS = str.maketrans("أإآٱىیکہھ", "ااااييكهه") | str.maketrans("_", " ")
 _EDGES = " \t\r\n.,،;؛:!?؟\"'«»“”‘’()[]{}"  # not signs: "-5" is not "5"
 _BOXED = re.compile(r"\\boxed\s*\{([^{}]*)\}")

@@ -25,6 +25,11 @@ class _Hunspell(NamedTuple):
     stems: dict[str, frozenset[str]]
     prefixes: dict[str, list[tuple[str, str, re.Pattern]]]  # by what is added: flag, removed, beginning of the stem
     suffixes: dict[str, list[_Suffix]]
+    longest_prefix: int
+    longest_suffix: int
+
+
+_ENTRY = re.compile(r"^([^/\t\n]+)(?:/([0-9]+))?", re.M)
 
 
 def _folder() -> Path:
@@ -35,6 +40,9 @@ def _folder() -> Path:
 @functools.cache
 def _condition(text: str, ending: bool) -> re.Pattern:
     return re.compile("" if text == "." else (f"{text}$" if ending else text))
+
+
+_union = functools.cache(frozenset.union)
 
 
 @functools.cache
@@ -61,11 +69,11 @@ def _hunspell() -> _Hunspell:
                 both = added.removesuffix(off) + on
                 suffixes[both].append(_Suffix(flag, removed, _condition(condition, True), then | further))
     stems: dict[str, frozenset[str]] = {}
-    for line in (_folder() / "ar.dic").read_text(encoding="utf-8").splitlines()[1:]:
-        word, _, alias = line.split("\t")[0].partition("/")
-        flags = aliases[int(alias)] if alias.isdecimal() else frozenset()
-        stems[word] = stems[word] | flags if word in stems else flags
-    return _Hunspell(stems, dict(prefixes), {added: list(dict.fromkeys(rows)) for added, rows in suffixes.items()})
+    for word, alias in _ENTRY.findall((_folder() / "ar.dic").read_text(encoding="utf-8")):
+        flags = aliases[int(alias or 0)]
+        stems[word] = _union(stems[word], flags) if word in stems else flags
+    suffixes = {added: list(dict.fromkeys(found)) for added, found in suffixes.items()}
+    return _Hunspell(stems, dict(prefixes), suffixes, max(map(len, prefixes)), max(map(len, suffixes)))
 
 
 @functools.lru_cache(maxsize=1 << 20)
@@ -74,7 +82,7 @@ def known(word: str) -> bool:
     data = _hunspell()
     if word in data.stems:
         return True
-    for length in range(min(5, len(word) - 1)):
+    for length in range(min(data.longest_prefix + 1, len(word))):
         for flag, removed, stem in data.prefixes.get(word[:length], ()) if length else (("", "", None),):
             rest = removed + word[length:]
             if flag and not stem.match(rest):
@@ -89,7 +97,7 @@ def _ends(word: str, prefix: str, data: _Hunspell) -> bool:
     flags = data.stems.get(word)
     if flags is not None and (not prefix or prefix in flags):
         return True
-    for length in range(min(6, len(word) - 1) + 1):
+    for length in range(min(data.longest_suffix + 1, len(word))):
         for suffix in data.suffixes.get(word[len(word) - length :], ()):
             stem = word[: len(word) - length] + suffix.removed
             flags = data.stems.get(stem)

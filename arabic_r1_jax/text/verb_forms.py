@@ -40,14 +40,14 @@ def load() -> dict[str, int]:
     """The table, conjugated first if this user has not had it yet."""
     folder = user_cache.folder("text")
     path = folder / f"verbs-{importlib.metadata.version('mazini')}-{_LAYOUT}.json"
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):
         return _read(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder):
             if not path.is_file():
                 artifacts.write_text(path, _written(_conjugated()))
-    except PermissionError:  # a cache that cannot be written to costs a minute each time
+    except OSError:  # a cache that cannot be written to costs a minute each time
         return _conjugated()
     return _read(path)
 
