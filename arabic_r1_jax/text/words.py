@@ -188,10 +188,10 @@ def _verb_readings(bare: str) -> list[VerbReading]:
                     found = table.get(before, 0)
                     if before[-1] == "و":  # the alif of the plural goes in front of a pronoun
                         found |= table.get(before + "ا", 0)
+                        if before.endswith("تمو"):  # and تم opens to تمو
+                            found |= table.get(before[:-1], 0)
                     elif before[-1] == "ا":
                         found |= table.get(before[:-1] + "ى", 0)
-                    elif before[-2:] == "تمو":
-                        found |= table.get(before[:-1], 0)
                     if found := found & allowed:
                         readings.append(VerbReading(conjunction, future, pronoun, found))
     return readings
