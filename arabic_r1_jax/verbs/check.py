@@ -8,9 +8,10 @@ from arabic_r1_jax.verbs.verb import Options, Parser, Verb, bounded
 
 _NOTES = """\
 A line of the answer is FILE:LINE:COLUMN, the kind of error, what is written ← what should be written, and why. Of JSON
-Lines (.jsonl, .jsonl.zst) the "text" of every line is checked. Lines in dialect, verse, hadith and the Quran are
-checked for their characters only. The first use conjugates the verbs of Arabic, which takes a minute, and keeps them in
-$XDG_CACHE_HOME/arabic-r1."""
+Lines (.jsonl, .jsonl.zst) the "text" of every line is checked; - reads standard input:
+  echo 'ذهبت الى هذا المدرسة' | arabic-r1 check -
+Lines in dialect, verse, hadith and the Quran are checked for their characters only. The first use conjugates the verbs
+of Arabic, which takes a minute or two, and keeps them in $XDG_CACHE_HOME/arabic-r1, or ~/.cache/arabic-r1."""
 
 
 def _source(word: str) -> Path | str:
@@ -54,7 +55,7 @@ def _show(result: dict) -> None:
 
 VERB = Verb(
     does="check the spelling and grammar of Arabic text",
-    example="arabic-r1 check essay.txt\n  echo 'ذهبت الى هذا المدرسة' | arabic-r1 check -",
+    example="arabic-r1 check essay.txt",
     options=_options,
     run=_run,
     show=_show,
