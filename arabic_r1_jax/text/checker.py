@@ -46,8 +46,9 @@ def check(text: str, confidence: float = CONFIDENCE) -> list[Finding]:
 
 
 def _patterns(line: str, start: int, edited: bool) -> Iterator[Finding]:
+    chars = set(line)
     for pattern in PATTERNS:
-        if edited or pattern.everywhere:
+        if (edited or pattern.everywhere) and not (pattern.needs and pattern.needs.isdisjoint(chars)):
             for match in pattern.regex.finditer(line):
                 suggestion = pattern.suggest(match)
                 if suggestion is not None:

@@ -58,3 +58,4 @@ class Pattern(NamedTuple):
     right: tuple[str, ...]
     confidence: float = 0.9
     everywhere: bool = True  # also in dialect, verse and the Quran
+    needs: frozenset[str] = frozenset()  # lines with none of these characters are not searched; empty: all are
