@@ -95,8 +95,21 @@ def _moon(match: re.Match) -> str | None:
     return None if _root_lam(match) else match.group().replace(_SHADDA, "")
 
 
+_WASL = re.compile("[وفبكلأ]*(?:ا?ل)?")
+
+
+_WASL = re.compile("[وفبكلأ]*(?:ا?ل)?")
+
+
 def _alef(match: re.Match) -> str | None:
-    return None if _QURAN.search(match.string) else match[1]
+    """Without the mark; but alif of wasl behind a prefix may carry one (الاِسم), and tanween sits in front of alif."""
+    line = match.string
+    before = re.search(f"[{_A}{_M}]*$", line[: match.end() - 2]).group()
+    if _WASL.fullmatch(strip(before)) or _QURAN.search(line):
+        return None
+    at_end = line[match.end() : match.end() + 1] not in _LETTERS
+    fathatan = at_end and match[2] == _FATHA
+    return match[1].rstrip(_FATHA) + _FATHATAN + "ا" if fathatan else match[1] + "ا"
 
 
 def _tanween_with_article(match: re.Match) -> str | None:
@@ -125,7 +138,8 @@ _LETTER = re.compile(f"([{_A}])([{_M}]*)")
 
 def _marks(word: str) -> list[str]:
     """The marks of each letter, in one order, without superscript alef."""
-    return ["".join(sorted(set(marks) - {"\u0670"})) for _, marks in _LETTER.findall(word)]
+    found = ["".join(sorted(set(marks) - {"\u0670"})) for _, marks in _LETTER.findall(word)]
+    return ["", *found[1:]] if word[0] == "ا" else found  # alif of wasl
 
 
 @functools.cache
@@ -158,7 +172,6 @@ def _spelled() -> str:
 
 
 _LETTERS = frozenset(ARABIC_LETTERS)
-_NO_PREFIX = "".join(letter for letter in ARABIC_LETTERS if letter not in "وفبكلأا")
 _CHARS = frozenset(HARAKAT)
 _ON = frozenset(_TANWEEN)
 
@@ -232,10 +245,13 @@ PATTERNS: tuple[Pattern, ...] = (
     _pattern(
         "alef_vowel",
         "ألف المد لا حركة عليها.",
-        f"([{_A}][{_M}]*[{_A}][{_SHADDA}{_FATHA}]*ا|(?<![{_A}{_M}])[{_NO_PREFIX}][{_SHADDA}{_FATHA}]+ا)[{_VOWELS}](?=([{_A}]?))",
+        f"([{_A}][{_SHADDA}{_FATHA}]*)ا([{_VOWELS}])(?![{_M}])",
         _alef,
         _CHARS,
-        wrong=("عَادَ الْ{مُسَاَ→مُسَا}فِرُ",),
+        wrong=(
+            "عَادَ الْمُ{سَاَ→سَا}فِرُ",
+            "حضرا م{عاَ→عًا}",
+        ),
         right=("عَادَ الْمُسَافِرُ", "وَاُكْتُبْ بِاَلْقَلَمِ", "شُكْرًا"),
         confidence=0.85,
     ),

@@ -39,12 +39,21 @@ def _unless_code(suggest: Callable[[re.Match], str | None]) -> Callable[[re.Matc
 
 
 def _latin_mark(match: re.Match) -> str | None:
-    return None if re.search(r"[/@#=]", _token(match)) else _ARABIC_MARK[match.group()]
+    return None if re.search(r"[/@#=]", _token(match)) else _ARABIC_MARK[match.group()[-1]]
+
+
+@functools.lru_cache(maxsize=8)
+def _is_airy(line: str) -> bool:
+    """Whether all marks of a line have a space in front: the habit of an edition, not a slip."""
+    spaced = len(re.findall(f"[{_W}»)] +[،؛؟!:.]", line))
+    return spaced > 2 and spaced > 4 * len(re.findall(f"[{_W}»)][،؛؟!:.]", line))
 
 
 def _attached(match: re.Match) -> str | None:
     """The mark without the space in front of it."""
     line, end = match.string, match.end()
+    if _is_airy(line):
+        return None
     if match[1] == "." and line[end : end + 2].strip() and not line[end].isspace():
         return None
     if match[1] in ".…" and (line[end : end + 2].strip() == "." or line[: match.start()].endswith(".")):
@@ -127,7 +136,9 @@ def _is_whole(line: str) -> bool:
 
 def _unclosed(match: re.Match) -> str | None:
     line, start = match.string, match.start()
-    if not _is_whole(line) or start not in _unmatched(line) or (match[1] != "(" and not line[:start].strip()):
+    if not _is_whole(line) or start not in _unmatched(line) or line.rstrip()[-1] not in '.؟!…»)"':
+        return None
+    if match[1] in "«“" and (not line[:start].strip() or '"' in line):
         return None
     text, closing = match.group().rstrip(), _OPENS[match[1]]
     latin = re.match(r"\((?:[A-Za-z][\w&.-]*\s?)+(?= )", text)
@@ -143,13 +154,16 @@ def _unopened(match: re.Match) -> str | None:
     line, at = match.string, match.end() - 1
     if not _is_whole(line) or at not in _unmatched(line):
         return None
-    if match[1] != ")" and not line[at + 1 :].strip(" .\n،؛"):
+    if match[1] in "»”" and ('"' in line or not line[at + 1 :].strip(" .\n،؛")):
         return None
     return _PAIRS[match[1]] + match.group()
 
 
 def _tight(match: re.Match) -> str | None:
-    return match.group().strip() if match.group().strip() else None
+    line = match.string
+    if _is_airy(line) or (len(re.findall(r"[(«\[“] ", line)) > 1 and len(re.findall(r" [)»\]”]", line)) > 1):
+        return None
+    return match.group().strip()
 
 
 def _pattern(
@@ -166,7 +180,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _pattern(
         "latin_mark",
         "علامة ترقيم لاتينية في نص عربي.",
-        f'(?<=[{_W}»)])([,;?])(?=$|[\\s»)\\]"{_A}])|(?<=[{_DIGITS}%A-Za-z])([,;?])(?= [{_A}])',
+        f'(?<=[{_W}»]) ?[,;?](?=$|[\\s»)\\]"{_A}])|(?<=[{_DIGITS}%A-Za-z)])[,;?](?= [{_A}])',
         _latin_mark,
         ",;?",
         confidence=0.85,

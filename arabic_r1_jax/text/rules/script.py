@@ -53,7 +53,9 @@ def _stretched(match: re.Match) -> str | None:
     bare = strip_marks(plain)
     inside = TATWEEL in token.strip(TATWEEL + _M)
     first, _, rest = token.partition(TATWEEL)
-    if len(first) == 1 and (rest in PRONOUNS or rest.startswith("ال")):  # وـها، بـالقلم
+    if len(first) == 1 and (rest in PRONOUNS or rest.startswith("ال") or not dictionary.known(bare)):  # وـها، بـالقلم
+        return None
+    if first in ("ب", "ل", "ك") and len(rest) > 3 and dictionary.known(strip_marks(rest)):  # بـحوالي
         return None
     if token[0] == TATWEEL or len(bare) < 3 or bare in _PREFIXES or _QURAN.search(line):
         return None
@@ -208,7 +210,7 @@ _ALIKE = {
     "8": "ق",
     "6": "ط",
 }
-_SEEN = "oOlIioοоıɩι|"  # what a reader takes for an Arabic letter, wherever it stands
+_SEEN = "oOlIioοоıɩι"  # what a reader takes for an Arabic letter, wherever it stands
 _LATIN = "A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u04ff"
 
 
@@ -223,7 +225,7 @@ def _lookalike(match: re.Match) -> str | None:
     strange = "".join(runs)
     if not inside and not all(char in _SEEN for char in strange):
         return None
-    if bare[-1] in "I|" or any(char not in _ALIKE for char in strange):
+    if bare[-1] in "IO" or any(char not in _ALIKE for char in strange):
         return None
     return _spelled(bare, _ALIKE)
 
@@ -311,6 +313,10 @@ def _seated(clause: Clause, index: int) -> Hit | None:
 _THRICE, _TWICE = re.compile(r"([ء-ي])\1\1"), re.compile(r"([ء-هى])\1")
 
 
+_PREFIX = re.compile("^[وفسبل]*(?:ك?ال)?")
+_ENDINGS = frozenset(("", "ا", "ة", "ات", "ين", "ون", "ان", "وا", "ت", "تا", "تم", *PRONOUNS))
+
+
 def _is_drawn_out(word: Word) -> bool:
     bare = word.bare
     if not (_TWICE.search(bare) or _THRICE.search(bare)) or not word.arabic or len(set(bare)) < 2 or word.known:
@@ -322,15 +328,10 @@ def _once(bare: str) -> str | None:
     """A known word with one of the doubled letters written once, where no prefix or pronoun begins between the two."""
     for match in _TWICE.finditer(bare):
         at = match.start()
-        short = bare[:at] + bare[at + 1 :]
-        prefix, suffix = bare[: at + 1], bare[at + 1 :]
-        if (
-            prefix in ("ا", "و", "ف", "ب", "ل", "ك", "س", "ت", "ن", "ي", "ال")
-            or suffix in PRONOUNS
-            or suffix in ("ين", "ون")
-        ):
+        short, before, after = bare[:at] + bare[at + 1 :], _PREFIX.sub("", bare[: at + 1]), bare[at + 2 :]
+        if before in ("", "م", "ت", "ن", "أ") or bare[at + 1 :] in PRONOUNS or match[1] == "ن":
             continue
-        if prefix.lstrip("وفسل") in ("", "ت", "ن", "ال") or (match[1] in "لت" and at < 2 and bare[0] in "الي"):
+        if after in _ENDINGS and bare[at - 1] not in "اوي":  # القسس and الأمما, of roots with two like radicals
             continue
         if _native(short):
             return short
@@ -353,7 +354,7 @@ def _drawn_out(clause: Clause, index: int) -> Hit | None:
 # Repeated words.
 _FUNCTION_TWICE = frozenset(
     "في إلى على عن مع قد لقد أن ثم أو حتى لن هذه ذلك تلك التي الذي الذين اللذين اللتين هذا هؤلاء عند منذ خلال لكن لأن "
-    "سوف ليس كان كانت حيث إذا هي هو نحن هم من أنه أنها إنه إنها كما بعد قبل لم كل أي بين غير بعض عليه إليه فيه فيها به "
+    "سوف ليس كان كانت حيث إذا هي هو نحن هم من أنه أنها إنه إنها كما بعد قبل كل أي بين غير بعض عليه إليه فيه فيها به "
     "وفي ومن وعلى وإلى وأن وهو وهي وقد".split()
 )
 _BEFORE_NOUN = frozenset("هو هي من وهو وهي ومن كان كانت كل بعد قبل بين هم غير نحن كما بعض أي".split())  # also «من مَن»
@@ -376,7 +377,7 @@ def _twice(clause: Clause, index: int) -> Hit | None:
     if word.text in _FUNCTION_TWICE:
         if word.text in _BEFORE_NOUN and not (after and after.bare[:2] == "ال"):
             return None
-        if word.text == "لم" and not (after and after.slots):
+        if word.text == "من" and (not index or clause.words[index - 1].classes):  # ولكن من من البشر
             return None
         return Hit(index, index + 1, word.text, f"«{word.text}» مكتوبة مرتين")
     bare = word.bare
@@ -442,13 +443,13 @@ PATTERNS: tuple[Pattern, ...] = (
         "script.latin_lookalike",
         "في الكلمة حرف لاتيني في موضع حرف عربي.",
         re.compile(
-            f"(?<![\\w{_M}{TATWEEL}/.@#-])(?:[{_A}{_M}]+[{_LATIN}|]{{1,2}}|[{_LATIN}|]{{1,2}}[{_A}])[{_A}{_M}{_LATIN}|]*(?![\\w/@])"
+            f"(?<![\\w{_M}{TATWEEL}/.@#-])(?:[{_A}{_M}]+[{_LATIN}]{{1,2}}|[{_LATIN}]{{1,2}}[{_A}])[{_A}{_M}{_LATIN}]*(?![\\w/@])"
         ),
         _lookalike,
         wrong=("{الهlتف→الهاتف} جديد", "هذا {فoم→فهم} خاطئ", "أعلن {قرارo→قراره} أمام الحشد", "{Iلجو→الجو} بارد"),
         right=("أرسله بWhatsApp أمس", "ملف الPDF مرفق", "مساحته 5كم أو م2", "القسمA والقسمB"),
         everywhere=False,
-        needs=_chars("abcdefghijklmnopqrstuvwxyzILOJYоοаіιесэεéóöıĺɩσυν|"),
+        needs=_chars("abcdefghijklmnopqrstuvwxyzILOJYоοаіιесэεéóöıĺɩσυν"),
     ),
     Pattern(
         "script.latin_lookalike",
