@@ -271,7 +271,7 @@ PATTERNS: tuple[Pattern, ...] = (
     _pattern(
         "unbalanced",
         "قوس أو علامة اقتباس بلا فتح.",
-        f"[^\\s{re.escape(_BRACKETS)}]+([)\\]»”])",
+        f"(?<![^\\s{re.escape(_BRACKETS)}])[^\\s{re.escape(_BRACKETS)}]+([)\\]»”])",
         _unopened,
         ")]»”",
         confidence=0.7,

@@ -12,6 +12,7 @@ from arabic_r1_jax.text import dictionary
 from arabic_r1_jax.text.clauses import Clause
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
 from arabic_r1_jax.text.letters import ARABIC_LETTERS, INVISIBLE, JOINERS, MARKS, QURAN_SIGNS, TATWEEL, strip_marks
+from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import PRONOUNS, Word
 
 _A, _M = ARABIC_LETTERS, MARKS
@@ -26,10 +27,9 @@ def _known(letters: str) -> bool:
 def _spelled(token: str, table: dict[str, str]) -> str | None:
     """The first known word that the token may stand for, with every character of the table put in all its ways."""
     ways = [table.get(char, char) or char for char in token]
-    for letters in itertools.islice(itertools.product(*ways), 64):
-        if _known("".join(letters)):
-            return "".join(letters)
-    return None
+    spellings = ("".join(letters) for letters in itertools.islice(itertools.product(*ways), 64))
+    found = [spelling for spelling in spellings if _known(spelling)]
+    return next((spelling for spelling in found if Word(spelling).classes), found[0] if found else None)
 
 
 # Presentation forms: glyphs of old fonts. The ligatures that are signs of their own (ﷺ, ﷽, ﷼) and the ornate brackets
@@ -43,7 +43,7 @@ def _letters_of_glyphs(match: re.Match) -> str | None:
     return None if plain == match.group() else plain
 
 
-# A stretched word. Tatweel may carry a mark (الرحمـٰن), end a prefix in front of foreign letters (الـPDF) or stand in هـ.
+# A stretched word. Tatweel may carry a mark (الرحمـٰن), end a prefix before foreign letters (الـPDF) or stand in هـ.
 _PREFIXES = frozenset("ال ب ل ك و ف بال كال وال فال لل وب ول وك فل س ولل وبال مال عال هال".split())
 
 
@@ -154,7 +154,7 @@ _ALIKE = {
     "l": "ال",
     "m": "مة",
     "n": "نى",
-    "o": "هوةخ",
+    "o": "هاوةخ",
     "p": "بح",
     "q": "قض",
     "r": "رق",
@@ -223,7 +223,7 @@ def _lookalike(match: re.Match) -> str | None:
         return None
     inside = bare[0] in _A and bare[-1] in _A
     strange = "".join(runs)
-    if not inside and not all(char in _SEEN for char in strange):
+    if not inside and (len(strange) > 1 or letters < 3) and not all(char in _SEEN for char in strange):
         return None
     if bare[-1] in "IO" or any(char not in _ALIKE for char in strange):
         return None
@@ -310,7 +310,7 @@ def _seated(clause: Clause, index: int) -> Hit | None:
 
 
 # Repeated letters.
-_THRICE, _TWICE = re.compile(r"([ء-ي])\1\1"), re.compile(r"([ء-هى])\1")
+_THRICE, _TWICE = re.compile(r"([ء-ي])\1\1"), re.compile(r"([ء-ي])\1")
 
 
 _PREFIX = re.compile("^[وفسبل]*(?:ك?ال)?")
@@ -319,7 +319,7 @@ _ENDINGS = frozenset(("", "ا", "ة", "ات", "ين", "ون", "ان", "وا", "�
 
 def _is_drawn_out(word: Word) -> bool:
     bare = word.bare
-    if not (_TWICE.search(bare) or _THRICE.search(bare)) or not word.arabic or len(set(bare)) < 2 or word.known:
+    if not _TWICE.search(bare) or not word.arabic or len(set(bare)) < 2 or word.known:
         return False
     return bool(_THRICE.search(bare)) or (len(bare) > 3 and _once(bare) is not None)
 
@@ -331,7 +331,10 @@ def _once(bare: str) -> str | None:
         short, before, after = bare[:at] + bare[at + 1 :], _PREFIX.sub("", bare[: at + 1]), bare[at + 2 :]
         if before in ("", "م", "ت", "ن", "أ") or bare[at + 1 :] in PRONOUNS or match[1] == "ن":
             continue
-        if after in _ENDINGS and bare[at - 1] not in "اوي":  # القسس and الأمما, of roots with two like radicals
+        like = len(before) < 3 or before[0] in "يتأنام"  # القسس and الأمما, of roots with two like radicals
+        if like and after in _ENDINGS and bare[at - 1] not in "اوي":
+            continue
+        if match[1] in "وي" and not any(one.listed and len(short) > 3 for one in Word(short).nominals):  # بيير
             continue
         if _native(short):
             return short
@@ -345,7 +348,7 @@ def _drawn_out(clause: Clause, index: int) -> Hit | None:
         return Hit(index, index, short, "حرف مكتوب مرتين") if short else None
     for times in (r"\1", r"\1\1"):
         short = re.sub(r"([ء-ي])\1\1+", times, bare)
-        for form in (short, re.sub(r"([ء-ي])\1", r"\1", short)):
+        for form in (short, _TWICE.sub(r"\1", short)):
             if _known(form):
                 return Hit(index, index, form, f"«{match[1]}» مكررة")
     return None
@@ -353,11 +356,11 @@ def _drawn_out(clause: Clause, index: int) -> Hit | None:
 
 # Repeated words.
 _FUNCTION_TWICE = frozenset(
-    "في إلى على عن مع قد لقد أن ثم أو حتى لن هذه ذلك تلك التي الذي الذين اللذين اللتين هذا هؤلاء عند منذ خلال لكن لأن "
+    "في إلى على عن مع قد لقد أن إن ثم أو حتى لن هذه ذلك تلك التي الذي الذين اللذين اللتين هذا هؤلاء عند منذ خلال لكن لأن "
     "سوف ليس كان كانت حيث إذا هي هو نحن هم من أنه أنها إنه إنها كما بعد قبل كل أي بين غير بعض عليه إليه فيه فيها به "
     "وفي ومن وعلى وإلى وأن وهو وهي وقد".split()
 )
-_BEFORE_NOUN = frozenset("هو هي من وهو وهي ومن كان كانت كل بعد قبل بين هم غير نحن كما بعض أي".split())  # also «من مَن»
+_BEFORE_NOUN = frozenset("هو هي من إن وهو وهي ومن كان كانت بعد قبل بين هم غير نحن كما بعض أي".split())  # also «من مَن»
 _EMPHATIC = frozenset(
     "الله الآن اليوم الأول الأولى الحق النار الصلاة قال قالت يقول قيل حدثنا أخبرنا اللهم هيا نعم".split()
 )
@@ -375,16 +378,19 @@ def _twice(clause: Clause, index: int) -> Hit | None:
     if clause.spans[index + 1][0] - clause.spans[index][1] != 1 or after is word or word is clause.word(index - 1):
         return None
     if word.text in _FUNCTION_TWICE:
-        if word.text in _BEFORE_NOUN and not (after and after.bare[:2] == "ال"):
+        plain = after and not after.slots and not after.classes
+        if word.text in _BEFORE_NOUN and not (plain if word.text == "من" else after and after.bare[:2] == "ال"):
             return None
         if word.text == "من" and (not index or clause.words[index - 1].classes):  # ولكن من من البشر
             return None
         return Hit(index, index + 1, word.text, f"«{word.text}» مكتوبة مرتين")
     bare = word.bare
-    if index == 0 or bare in _EMPHATIC or word.classes or bare[-1] in "اىي" or bare[:3] == "الأ":
+    if bare in _EMPHATIC or word.classes or bare[-1] in "اىي" or bare[:3] == "الأ":
         return None
     bound = word.nominals and all(reading.definite and not reading.conjunction for reading in word.nominals)
     verb = word.slots and not word.nominals and bare[-2:] not in ("ين", "ان", "ون")
+    if index == 0 and not (verb and not word.slots & slots("imp")):
+        return None
     if (bound and bare[:2] in ("ال", "لل", "با") and not word.slots) or verb:
         return Hit(index, index + 1, word.text, f"«{word.text}» مكتوبة مرتين")
     return None
@@ -394,8 +400,8 @@ def _chars(letters: str) -> frozenset[str]:
     return frozenset(letters)
 
 
-_DIGIT_PAIR = "[0-9][./:٫٬]?[٠-٩۰-۹]|[٠-٩۰-۹][./:٫٬]?[0-9]|[٠-٩][./:٫٬]?[۰-۹]|[۰-۹][./:٫٬]?[٠-٩]"
-_NUMBER = r"[\d./:٫٬]"
+_DIGIT_PAIR = "[0-9][.,/:٫٬]?[٠-٩۰-۹]|[٠-٩۰-۹][.,/:٫٬]?[0-9]|[٠-٩][.,/:٫٬]?[۰-۹]|[۰-۹][.,/:٫٬]?[٠-٩]"
+_NUMBER = r"[\d.,/:٫٬]"
 
 PATTERNS: tuple[Pattern, ...] = (
     Pattern(
@@ -502,7 +508,7 @@ PATTERNS: tuple[Pattern, ...] = (
         "script.mixed_digits",
         "في العدد أرقام من نظامين.",
         re.compile(
-            f"(?<!\\d)\\d{_NUMBER}*?(?<=\\d)(?:(?<=[0-9])[./:٫٬]?[٠-٩۰-۹]|(?<=[٠-٩])[./:٫٬]?[0-9۰-۹]|(?<=[۰-۹])[./:٫٬]?[0-9٠-٩])(?:[./:٫٬]?\\d)*"
+            f"(?<!\\d)\\d{_NUMBER}*?(?<=\\d)(?:(?<=[0-9])[.,/:٫٬]?[٠-٩۰-۹]|(?<=[٠-٩])[.,/:٫٬]?[0-9۰-۹]|(?<=[۰-۹])[.,/:٫٬]?[0-9٠-٩])(?:[.,/:٫٬]?\\d)*"
         ),
         _one_system,
         wrong=("حضر {١2٣→١٢٣} شخصا", "سنة {19٩8→1998} في عمان", "طوله {١۴٥٠→١٤٥٠} كيلومترا"),
