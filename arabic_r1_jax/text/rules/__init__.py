@@ -4,15 +4,30 @@ from arabic_r1_jax.text.rules import (
     agreement,
     case,
     diacritics,
+    lookalikes,
     mood,
     numbers,
     orthography,
     punctuation,
+    repetition,
     script,
     spelling,
     vocalised,
 )
 
-_FILES = (script, punctuation, diacritics, spelling, orthography, numbers, agreement, case, mood, vocalised)
+_FILES = (
+    script,
+    lookalikes,
+    repetition,
+    punctuation,
+    diacritics,
+    spelling,
+    orthography,
+    numbers,
+    agreement,
+    case,
+    mood,
+    vocalised,
+)
 PATTERNS = tuple(pattern for file in _FILES for pattern in file.PATTERNS)
 RULES = tuple(rule for file in _FILES for rule in file.RULES)

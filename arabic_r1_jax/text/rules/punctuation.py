@@ -160,7 +160,9 @@ def _unopened(match: re.Match) -> str | None:
 
 
 def _tight(match: re.Match) -> str | None:
-    line = match.string
+    line, number = match.string, re.match(rf"[({_DIGITS} /)]+", match.string[match.start() :])
+    if "/" in (number or match).group() or re.search(f"[{_DIGITS}] ?/ ?[{_DIGITS}]+ $", line[: match.end() - 1]):
+        return None  # ( 7 / 119 )
     if _is_airy(line) or (len(re.findall(r"[(«\[“] ", line)) > 1 and len(re.findall(r" [)»\]”]", line)) > 1):
         return None
     return match.group().strip()
