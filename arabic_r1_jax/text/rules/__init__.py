@@ -2,6 +2,7 @@
 
 from arabic_r1_jax.text.rules import (
     agreement,
+    brackets,
     case,
     diacritics,
     lookalikes,
@@ -25,6 +26,7 @@ _FILES = (
     orthography,
     numbers,
     agreement,
+    brackets,
     case,
     mood,
     vocalised,

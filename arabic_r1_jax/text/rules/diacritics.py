@@ -129,9 +129,9 @@ def _alef_of_tanween(match: re.Match) -> str | None:
 
 _FIXED = """
 إِلَى عَلَى عُلَى فِي فِيَّ عَنْ عَنِ عَنَّ مِنْ مِنَ مِنِ مَنْ مَنِ مَنَّ مُنَّ مَنُّ مَنٌّ مَنٍّ مَنِّ هُوَ هُوْ هْوَ هِيَ هِيْ هْيَ
-أَنْ أَنِ أَنَّ إِنْ إِنِ إِنَّ قَدْ قَدِ قَدَّ قُدَّ قَدُّ قَدِّ قَدٌّ قَدٍّ لَنْ لَنِ لِنْ لِنِ هَلْ هَلِ هَلَّ أَوْ أَوِ أَوَ حَتَّى هَذَا هَٰذَا هَذِهِ
+أَنَّ أَنْ أَنِ إِنَّ إِنْ إِنِ قَدْ قَدِ قَدَّ قُدَّ قَدُّ قَدِّ قَدٌّ قَدٍّ لَنْ لَنِ لِنْ لِنِ هَلْ هَلِ هَلَّ أَوْ أَوِ أَوَ حَتَّى هَذَا هَٰذَا هَذِهِ
 هَٰذِهِ ذَلِكَ ذَلِكِ ذَٰلِكَ إِذَا إِذًا مُنْذُ مُنذُ نَحْنُ أَنَا أَنْتُمْ أَنْتُمُ أَنتُمْ سَوْفَ الَّذِي الَّتِي الَّذِينَ لَيْسَ إِلَّا أَلَّا كَيْفَ أَيْنَ لَكِنْ لَكِنِ
-لَكِنَّ لَٰكِنْ لَٰكِنَّ لَٰكِنِ عِنْدَ عِنْدِ عِندَ عِنْدُ تِلْكَ مَتَى مَعَ مَعِ مَعْ مَعًا مَعَا
+لَكِنَّ لَٰكِنْ لَٰكِنَّ لَٰكِنِ عِنْدَ عِنْدِ عِندَ عِنْدُ تِلْكَ مَتَى ثُمَّ ثَمَّ ثُمَّتَ مَعَ مَعِ مَعْ مَعًا مَعَا
 """
 _LETTER = re.compile(f"([{_A}])([{_M}]*)")
 
@@ -154,8 +154,9 @@ def _misread(match: re.Match) -> str | None:
     """The vocalisation nearest to what is written, if what is written contradicts all."""
     written, best = _marks(match["word"]), None
     for marks, word in _fixed()[strip(match["word"])]:
-        differ = sum(a != b and a not in ("", _SHADDA) for a, b in zip(written, marks, strict=True))
-        differ += sum(a == _SHADDA and _SHADDA not in b for a, b in zip(written, marks, strict=True))
+        both = list(zip(written, marks, strict=True))
+        differ = sum(a != b and a not in ("", _SHADDA) for a, b in both)
+        differ += sum(a == _SHADDA and _SHADDA not in b for a, b in both)
         if not differ:
             return None
         if best is None or differ < best[0]:
