@@ -56,7 +56,8 @@ def _unclosed(match: re.Match) -> str | None:
     line, start = match.string, match.start()
     if not _is_whole(line) or start not in _unmatched(line) or line.rstrip()[-1] not in '.؟!…»)"':
         return None
-    if match[1] in "«“" and (not line[:start].strip() or '"' in line):
+    going_on = re.search(r"[.؟!] ", match.group())  # of several sentences: the end may be on another line
+    if match[1] in "«“" and (not line[:start].strip() or '"' in line or going_on):
         return None
     text, closing = match.group().rstrip(), _OPENS[match[1]]
     latin = re.match(r"\((?:[A-Za-z][\w&.-]*\s?)+(?= )", text)
@@ -86,7 +87,8 @@ def _unopened(match: re.Match) -> str | None:
     if not _is_whole(line) or at not in _unmatched(line):
         return None
     alone = _PAIRS[match[1]] not in line and not line[at + 1 :].strip(" .\n،؛")  # the end of a longer quotation
-    if match[1] in "»”" and ('"' in line or alone):
+    alone = alone or line[at - 1] in ".؟!"
+    if match[1] in "»”" and ('"' in line or alone or line.rstrip()[-1] not in '.؟!…:»)"'):
         return None
     return _PAIRS[match[1]] + match.group()
 
@@ -160,7 +162,7 @@ PATTERNS: tuple[Pattern, ...] = (
         _unopened,
         ")]»”",
         confidence=0.7,
-        wrong=("قرأت رواية {الأيام»→«الأيام»} لطه حسين", "ارتفعت {12%)→(12%)} في الربع الأول"),
+        wrong=("قرأت رواية {الأيام»→«الأيام»} لطه حسين.", "ارتفعت {12%)→(12%)} في الربع الأول"),
         right=("أ) كتاب ب) قلم", "شكرا :) يا صديقي", "1) كتاب"),
     ),
 )

@@ -62,7 +62,7 @@ def _is_foreign(line: str) -> bool:
 
 def _native(letters: str) -> bool:
     word = Word(strip_marks(letters))
-    return bool(word.slots or word.nominals or word.classes)
+    return bool(word.nominals or word.classes or any(not verb.pronoun for verb in word.verbs))
 
 
 _SEEN = "oOlIioοоıɩι"  # what a reader takes for an Arabic letter, wherever it stands

@@ -15,9 +15,10 @@ RULES: tuple[Rule, ...] = ()
 
 _A = ARABIC_LETTERS
 _W = ARABIC_LETTERS + MARKS + TATWEEL  # what an Arabic word is written with
+_LETTERS = frozenset(_A)
 _DIGITS = "0-9٠-٩۰-۹"
 _ARABIC_MARK = {",": "،", ";": "؛", "?": "؟"}
-_CODE = re.compile(r"[`{}<>\\|]|https?:|www\.|==|=>|&\w+;|^\s*(?:[#$/*]|- \[)|\w\(\)|\w\.\w+\(")
+_CODE = re.compile(r"[`{}<>\\|]|https?:|www\.|==|=>|&\w+;|^\s*(?:[#$/*]|- \[)|[A-Za-z]\w*\(|//|[A-Za-z0-9)'\"];\s*$")
 SMILEY = re.compile(r"[:;=]['-]?[()dDpP]")
 
 
@@ -60,7 +61,7 @@ def _attached(match: re.Match) -> str | None:
         return None
     if SMILEY.match(line, end - 1) or (match[1] == ":" and line[end : end + 1] not in ("", " ", "\n", "«", '"')):
         return None
-    return match[1]
+    return match[1] + (" " if line[end : end + 1] in _LETTERS else "")
 
 
 def _spaced(match: re.Match) -> str | None:
@@ -127,13 +128,14 @@ PATTERNS: tuple[Pattern, ...] = (
             "كيف حال والدك{ ؟→؟}",
             "عاد السياح إلى الفندق{ .→.}",
             "قال المدرب{ :→:} سنفوز",
+            "نجح محمد{ ،→، }وعلي",
         ),
         right=("قال ... ثم سكت", "منصة .NET قديمة", "شكرا :) يا صديقي", "ثم . . . سكت"),
     ),
     pattern(
         "space_after",
         "بعد علامة الترقيم مسافة.",
-        f"(?<=[{_W}»)])([،؛؟!:])(?=[{_A}«(“])",
+        f"(?<=[{_W}»)])([،؛؟!:])(?=[{_A}«(])",
         _spaced,
         "،؛؟!:",
         wrong=("طلع الفجر{،→، }فاستيقظ الفلاحون", "قال الجد{:→: }«العمل عبادة»", "هل تعبت{؟→؟ }استرح قليلا"),

@@ -28,7 +28,7 @@ def _is_native(bare: str) -> bool:
 
 def _is_drawn_out(word: Word) -> bool:
     bare = word.bare
-    if not _TWICE.search(bare) or not word.arabic or len(set(bare)) < 2 or word.known:
+    if not _TWICE.search(bare) or not word.arabic or len(set(bare)) < 3 or word.known:
         return False
     return bool(_THRICE.search(bare)) or (len(bare) > 3 and _once(bare) is not None)
 

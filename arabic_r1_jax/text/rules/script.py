@@ -101,13 +101,13 @@ _SEAT = re.compile("([اويى])([\u064b-\u0652]*)([\u0653-\u0655\u065f\u0674])"
 
 
 def _composed(match: re.Match) -> str | None:
-    if _QURAN.search(match.string):
+    if "\u0670" in match.string or _QURAN.search(match.string):
         return None
     done = _SEAT.sub(lambda seat: _SEATED.get(seat[1] + seat[3], seat[1] + seat[3]) + seat[2], match.group())
     return None if done == match.group() else done
 
 
-_LOOSE = re.compile("([ويى])ء(?=[ء-ي])|^(ا)ء")
+_LOOSE = re.compile("([يى])ء(?=[ء-ي])|(و)ء(?=[^واةهتكي])|^(ا)ء")
 
 
 def _is_loose(word: Word) -> bool:
@@ -117,7 +117,7 @@ def _is_loose(word: Word) -> bool:
 def _seated(clause: Clause, index: int) -> Hit | None:
     bare = clause.word(index).bare
     for match in _LOOSE.finditer(bare):
-        for seat in {"ا": "أإ", "و": "ؤ", "ي": "ئ", "ى": "ئ"}[match[1] or match[2]]:
+        for seat in {"ا": "أإ", "و": "ؤ", "ي": "ئ", "ى": "ئ"}[match.group()[0]]:
             written = bare[: match.start()] + seat + bare[match.end() :]
             if Word(written).known:
                 return Hit(index, index, written, f"«{match.group()}» حرفان في موضع «{seat}»")
@@ -229,7 +229,7 @@ RULES: tuple[Rule, ...] = (
         _is_loose,
         _seated,
         wrong=("كان {مسىءولا→مسئولا} عن العمل", "هو {موءمن→مؤمن} بالله"),
-        right=("قراءة الكتاب", "في المروءة خير", "جاء سوءا"),
+        right=("قراءة الكتاب", "في المروءة خير", "جاء سوءا", "سئلت الموءودة"),
         confidence=0.85,
     ),
 )
