@@ -95,6 +95,8 @@ def _unopened(match: re.Match) -> str | None:
 
 def _tight(match: re.Match) -> str | None:
     line, number = match.string, re.match(rf"[({_DIGITS} /)]+", match.string[match.start() :])
+    if match.group()[0] == " " and (" " + line)[match.start()] in "([«“ ,،":
+        return None
     if "/" in (number or match).group() or re.search(f"[{_DIGITS}] ?/ ?[{_DIGITS}]+ $", line[: match.end() - 1]):
         return None  # ( 7 / 119 )
     if is_airy(line) or (len(re.findall(r"[(«\[“] ", line)) > 1 and len(re.findall(r" [)»\]”]", line)) > 1):
@@ -103,14 +105,14 @@ def _tight(match: re.Match) -> str | None:
 
 
 def _beside_bracket(match: re.Match) -> str | None:
-    return f"{match[1]} " if match[1] else f" {match[2]}"
+    return f"{match.group()} " if match.group() in "»)" else f" {match.group()}"
 
 
 PATTERNS: tuple[Pattern, ...] = (
     pattern(
         "space_bracket",
         "بين القوس والكلمة التي بجانبه مسافة.",
-        f"(?<=[{_W}]{{3}})([»)])(?=[{_A}]{{2}})|(?<=[{_W}]{{3}})([«(])(?=[{_A}]{{4}})",
+        f"[»)«(](?=[{_A}]{{2}})(?<=[{_W}]{{3}}.)(?:(?<=[»)])|(?=[{_A}]{{4}}))",
         _beside_bracket,
         "»)«(",
         confidence=0.7,
@@ -120,7 +122,7 @@ PATTERNS: tuple[Pattern, ...] = (
     pattern(
         "space_inside",
         "لا مسافة داخل القوسين.",
-        f"[(\\[«“] +(?=[{_W}A-Za-z{_DIGITS}])|(?<=[{_W}{_DIGITS}A-Za-z.؟!%]) +[)\\]»”]",
+        f"[(\\[«“] +(?=[{_W}A-Za-z{_DIGITS}])| +[)\\]»”]",
         _tight,
         "()[]«»“”",
         wrong=("أعلنت {( →(}اليونسكو) ذلك", "(عام 1990{ )→)} في باريس", "قال: {« →«}النوم مفيد»"),

@@ -19,6 +19,7 @@ _LETTERS = frozenset(_A)
 _DIGITS = "0-9٠-٩۰-۹"
 _ARABIC_MARK = {",": "،", ";": "؛", "?": "؟"}
 _CODE = re.compile(r"[`{}<>\\|]|https?:|www\.|==|=>|&\w+;|^\s*(?:[#$/*]|- \[)|[A-Za-z]\w*\(|//|[A-Za-z0-9)'\"];\s*$")
+_ENDS = re.compile(f'[{_W}{_DIGITS}»)\\]"A-Za-z]')  # what stands in front of a mark
 SMILEY = re.compile(r"[:;=]['-]?[()dDpP]")
 
 
@@ -53,7 +54,7 @@ def is_airy(line: str) -> bool:
 def _attached(match: re.Match) -> str | None:
     """The mark without the space in front of it."""
     line, end = match.string, match.end()
-    if is_airy(line):
+    if not _ENDS.match(line, match.start() - 1) or is_airy(line):
         return None
     if match[1] == "." and line[end : end + 2].strip() and not line[end].isspace():
         return ". " if line[end] in _A and line[end + 1 : end + 2] in _A else None
@@ -75,11 +76,15 @@ def _full_stop(match: re.Match) -> str | None:
 
 def _doubled(match: re.Match) -> str | None:
     marks = match.group().replace(" ", "")
+    if not _ENDS.match(match.string, match.start() - 1):
+        return None
     return next((mark for mark in "؟!؛.،" if mark in marks), None)
 
 
 def _two_spaces(match: re.Match) -> str | None:
     """One space, unless the line may be two halves of a verse or the columns of a table."""
+    if not _ENDS.match(match.string, match.start() - 1) and match.string[match.start() - 1] not in "،؛":
+        return None
     line = match.string.strip()
     gaps = re.findall(r"(?<=\S)[ \t\u00a0]{2,}(?=\S)", line)
     if any(len(gap) > 3 or "\t" in gap for gap in gaps) or len(gaps) > 3:
@@ -95,7 +100,7 @@ def _conjunction(match: re.Match) -> str | None:
     after = re.match(f"[{_W}]+", line[end:])
     if (before and len(before[1].strip("().،")) < 3) or not after or len(after.group()) < 3:
         return None
-    return "و"
+    return " و"
 
 
 def pattern(
@@ -120,7 +125,7 @@ PATTERNS: tuple[Pattern, ...] = (
     pattern(
         "space_before",
         "لا مسافة قبل علامة الترقيم.",
-        f'(?<=[{_W}{_DIGITS}»)\\]"A-Za-z]) +([،؛؟!:.…])(?![.…])',
+        " +([،؛؟!:.…])(?![.…])",
         _attached,
         "،؛؟!:.…",
         wrong=(
@@ -135,7 +140,7 @@ PATTERNS: tuple[Pattern, ...] = (
     pattern(
         "space_after",
         "بعد علامة الترقيم مسافة.",
-        f"(?<=[{_W}»)])([،؛؟!:])(?=[{_A}«(])",
+        f"([،؛؟!:])(?=[{_A}«(])(?<=[{_W}»)].)",
         _spaced,
         "،؛؟!:",
         wrong=("طلع الفجر{،→، }فاستيقظ الفلاحون", "قال الجد{:→: }«العمل عبادة»", "هل تعبت{؟→؟ }استرح قليلا"),
@@ -144,7 +149,7 @@ PATTERNS: tuple[Pattern, ...] = (
     pattern(
         "space_after",
         "بعد النقطة مسافة.",
-        f"(?<=[{_W}]{{3}})(\\.)(?=[{_A}«][{_W}]{{2}})",
+        f"\\.(?=[{_A}«][{_W}]{{2}})(?<=[{_W}]{{3}}.)",
         _full_stop,
         ".",
         wrong=("انتهى الدرس{.→. }خرج التلاميذ",),
@@ -153,17 +158,17 @@ PATTERNS: tuple[Pattern, ...] = (
     pattern(
         "space_after",
         "واو العطف تتصل بما بعدها.",
-        f"(?<![\\w{_W}.(/+=-])و +(?=[{_A}])",
+        f" و +(?=[{_A}])",
         _conjunction,
         "و",
         confidence=0.65,
-        wrong=("اشترى القلم {و →و}الكتاب",),
+        wrong=("اشترى القلم { و → و}الكتاب",),
         right=("النقطتان س و ص", "الفقرات أ و ب و ج", "القلم والكتاب"),
     ),
     pattern(
         "doubled",
         "علامة الترقيم مكررة.",
-        f"(?<=[{_W}{_DIGITS}»)])(?:، ?[،؛.,]+|؛ ?[؛،.]+|؟\\.|\\.[،؛](?!\\.)|؟[؟ ]*؟|![! ]*!|(?<!\\.)\\.\\.)(?![.؟!…])",
+        "(?:، ?[،؛.,]+|؛ ?[؛،.]+|؟\\.|\\.[،؛](?!\\.)|؟[؟ ]*؟|![! ]*!|\\.\\.)(?![.؟!…])",
         _doubled,
         "،؛؟!.",
         confidence=0.7,
@@ -173,7 +178,7 @@ PATTERNS: tuple[Pattern, ...] = (
     pattern(
         "spaces",
         "بين الكلمتين مسافة واحدة.",
-        f"(?<=[{_W}،؛]) {{2,3}}(?=[{_A}«(])",
+        f"  +(?=[{_A}«(])",
         _two_spaces,
         " ",
         confidence=0.75,
