@@ -57,7 +57,7 @@ def _unclosed(match: re.Match) -> str | None:
     if not _is_whole(line) or start not in _unmatched(line) or line.rstrip()[-1] not in '.؟!…»)"':
         return None
     going_on = re.search(r"[.؟!] ", match.group())  # of several sentences: the end may be on another line
-    if match[1] in "«“" and (not line[:start].strip() or '"' in line or going_on):
+    if not line[:start].strip() or (match[1] in "«“" and ('"' in line or going_on)):
         return None
     text, closing = match.group().rstrip(), _OPENS[match[1]]
     latin = re.match(r"\((?:[A-Za-z][\w&.-]*\s?)+(?= )", text)

@@ -21,6 +21,7 @@ from arabic_r1_jax.text.letters import (
     TATWEEL,
 )
 from arabic_r1_jax.text.letters import strip_marks as strip
+from arabic_r1_jax.text.words import Word
 
 RULES: tuple[Rule, ...] = ()
 
@@ -36,7 +37,7 @@ _START = f"(?<![{_A}{_M}{TATWEEL}])"
 _END = f"(?![{_A}{_M}{TATWEEL}])"
 _ARTICLE = f"(?:[وف]{_FATHA}?)?(?:(?:[بك][{_FATHA}{_KASRA}]?)?[اٱ]{_FATHA}?ل|ل{_KASRA}?ل)"
 _WORD = re.compile(f"[{_A}][{_A}{_M}]*")
-_QURAN = re.compile(f"[\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed{QURAN_SIGNS}ٱ\u08f0-\u08f2]")
+_QURAN = re.compile(f"[\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed{QURAN_SIGNS}ٱ\u08f0-\u08f2\u0653\u0656\u0657\u065e]")
 
 
 @functools.lru_cache(maxsize=8)
@@ -72,7 +73,7 @@ def _root_lam(match: re.Match) -> bool:
     bare = strip(word.group()).lstrip("وفبك")
     if bare[:2] != "ال":
         return False
-    shortest = 4 if bare[2:3] == "ت" else len(bare)
+    shortest = 4 if bare[2:3] in ("ت", "ز") else len(bare)
     return any(verb_forms.load().get(bare[:end], 0) for end in range(shortest, len(bare) + 1))
 
 
@@ -102,10 +103,10 @@ _WASL = re.compile("[وفبكلأ]*(?:ا?ل)?")
 
 
 def _alef(match: re.Match) -> str | None:
-    """Without the mark; but alif of wasl behind a prefix may carry one (الاِسم), and tanween sits in front of alif."""
+    """Without the mark; but alif of wasl behind a prefix may carry one (الاِسم), and so may that of لا."""
     line = match.string
     before = re.search(f"[{_A}{_M}]*$", line[: match.end() - 2]).group()
-    if _WASL.fullmatch(strip(before)) or _QURAN.search(line):
+    if _WASL.fullmatch(strip(before)) or match[1][0] == "ل" or _QURAN.search(line):
         return None
     at_end = line[match.end() : match.end() + 1] not in _LETTERS
     fathatan = at_end and match[2] == _FATHA
@@ -113,7 +114,10 @@ def _alef(match: re.Match) -> str | None:
 
 
 def _tanween_with_article(match: re.Match) -> str | None:
-    if _root_lam(match) or strip(match.group()).lstrip("وفبك") in ("الماس", "الياس"):
+    bare = strip(match.group())
+    if any(not reading.state for reading in Word(bare).nominals):  # والدا
+        return None
+    if _root_lam(match) or bare.lstrip("وفبك") in ("الماس", "الياس"):
         return None
     return unicodedata.normalize("NFC", match["head"] + _SHORT[match["tanween"]])
 
@@ -130,7 +134,7 @@ def _alef_of_tanween(match: re.Match) -> str | None:
 _FIXED = """
 إِلَى عَلَى عُلَى فِي فِيَّ عَنْ عَنِ عَنَّ مِنْ مِنَ مِنِ مَنْ مَنِ مَنَّ مُنَّ مَنُّ مَنٌّ مَنٍّ مَنِّ هُوَ هُوْ هْوَ هِيَ هِيْ هْيَ
 أَنَّ أَنْ أَنِ إِنَّ إِنْ إِنِ قَدْ قَدِ قَدَّ قُدَّ قَدُّ قَدِّ قَدٌّ قَدٍّ لَنْ لَنِ لِنْ لِنِ هَلْ هَلِ هَلَّ أَوْ أَوِ أَوَ حَتَّى هَذَا هَٰذَا هَذِهِ
-هَٰذِهِ ذَلِكَ ذَلِكِ ذَٰلِكَ إِذَا إِذًا مُنْذُ مُنذُ نَحْنُ أَنَا أَنْتُمْ أَنْتُمُ أَنتُمْ سَوْفَ الَّذِي الَّتِي الَّذِينَ لَيْسَ إِلَّا أَلَّا كَيْفَ أَيْنَ لَكِنْ لَكِنِ
+هَٰذِهِ ذَلِكَ ذَلِكِ ذَٰلِكَ إِذَا إِذًا مُنْذُ مُنذُ نَحْنُ أَنَا أَنْتُمْ أَنْتُمُ أَنتُمْ سَوْفَ الَّذِي الَّتِي الَّذِينَ لَيْسَ كَيْفَ أَيْنَ لَكِنْ لَكِنِ
 لَكِنَّ لَٰكِنْ لَٰكِنَّ لَٰكِنِ عِنْدَ عِنْدِ عِندَ عِنْدُ تِلْكَ مَتَى ثُمَّ ثَمَّ ثُمَّتَ مَعَ مَعِ مَعْ مَعًا مَعَا
 """
 _LETTER = re.compile(f"([{_A}])([{_M}]*)")
@@ -139,7 +143,8 @@ _LETTER = re.compile(f"([{_A}])([{_M}]*)")
 def _marks(word: str) -> list[str]:
     """The marks of each letter, in one order, without superscript alef."""
     found = ["".join(sorted(set(marks) - {"\u0670"})) for _, marks in _LETTER.findall(word)]
-    return ["", *found[1:]] if word[0] == "ا" else found  # alif of wasl
+    first = "" if word[0] == "ا" else found[0].replace(_SHADDA, "")  # alif of wasl; shadda of assimilation
+    return [first, *found[1:]]
 
 
 @functools.cache
@@ -253,7 +258,7 @@ PATTERNS: tuple[Pattern, ...] = (
             "عَادَ الْمُ{سَاَ→سَا}فِرُ",
             "حضرا م{عاَ→عًا}",
         ),
-        right=("عَادَ الْمُسَافِرُ", "وَاُكْتُبْ بِاَلْقَلَمِ", "شُكْرًا"),
+        right=("عَادَ الْمُسَافِرُ", "وَاُكْتُبْ بِاَلْقَلَمِ", "لاَ سَلاَمَ", "شُكْرًا"),
         confidence=0.85,
     ),
     _pattern(
@@ -263,7 +268,7 @@ PATTERNS: tuple[Pattern, ...] = (
         _tanween_with_article,
         _ON,
         wrong=("{الْكِتَابٌ→الْكِتَابُ} خَيْرُ جَلِيسٍ", "سَلَّمَ عَلَى {الْجَارٍ→الْجَارِ}"),
-        right=("الْتِزَامٌ قَوِيٌّ", "أَلَمٌ شَدِيدٌ", "هَذَا لِلَعِبٍ"),
+        right=("الْتِزَامٌ قَوِيٌّ", "أَلَمٌ شَدِيدٌ", "كان والداً كريما", "هَذَا لِلَعِبٍ"),
     ),
     _pattern(
         "tanween_alef",

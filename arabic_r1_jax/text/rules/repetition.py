@@ -28,7 +28,7 @@ def _is_native(bare: str) -> bool:
 
 def _is_drawn_out(word: Word) -> bool:
     bare = word.bare
-    if not _TWICE.search(bare) or not word.arabic or len(set(bare)) < 3 or word.known:
+    if not _TWICE.search(bare) or not word.arabic or len(set(bare)) < 3 or bare.endswith("والله") or word.known:
         return False
     return bool(_THRICE.search(bare)) or (len(bare) > 3 and _once(bare) is not None)
 
@@ -76,6 +76,9 @@ _EMPHATIC = frozenset(
 )
 
 
+_CONDITIONS = frozenset("إن إذا لو من كلما متى مهما لما حيثما أينما".split())
+
+
 def _may_repeat(word: Word) -> bool:
     return word.arabic and len(word.bare) > 1 and (word.text in _FUNCTION_TWICE or len(word.bare) > 3)
 
@@ -99,6 +102,8 @@ def _twice(clause: Clause, index: int) -> Hit | None:
         return None
     bound = word.nominals and all(reading.definite and not reading.conjunction for reading in word.nominals)
     verb = word.slots and not word.nominals and bare[-2:] not in ("ين", "ان", "ون")
+    if verb and any(other.core in _CONDITIONS for other in words[:index]):  # إن أحسنتم أحسنتم
+        return None
     if index == 0 and not (verb and not word.slots & slots("imp")):
         return None
     if (bound and bare[:2] in ("ال", "لل", "با") and not word.slots) or verb:

@@ -14,7 +14,7 @@ from arabic_r1_jax.text.rules.lookalikes import FOREIGN_LETTERS
 from arabic_r1_jax.text.words import PRONOUNS, Word
 
 _A, _M = ARABIC_LETTERS, MARKS
-_QURAN = re.compile(f"[\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed{QURAN_SIGNS}ٱ\u08f0-\u08f2]")
+_QURAN = re.compile(f"[\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed{QURAN_SIGNS}ٱ\u08f0-\u08f2\u0656\u0657\u065e]")
 
 
 # Presentation forms: glyphs of old fonts. The ligatures that are signs of their own (ﷺ, ﷽, ﷼) and the ornate brackets
@@ -101,6 +101,8 @@ _SEAT = re.compile("([اويى])([\u064b-\u0652]*)([\u0653-\u0655\u065f\u0674])"
 
 
 def _composed(match: re.Match) -> str | None:
+    if "\u0653" in match.group() and len(re.findall(f"[{_M}]", match.group())) > 1:  # madda over a long vowel
+        return None
     if "\u0670" in match.string or _QURAN.search(match.string):
         return None
     done = _SEAT.sub(lambda seat: _SEATED.get(seat[1] + seat[3], seat[1] + seat[3]) + seat[2], match.group())
