@@ -1,35 +1,8 @@
-"""All rules of the checker, a file for each family or part of one."""
+"""All rules of the checker: the `PATTERNS` and `RULES` of every file of this folder, a file for each family or part."""
 
-from arabic_r1_jax.text.rules import (
-    agreement,
-    brackets,
-    case,
-    diacritics,
-    lookalikes,
-    mood,
-    numbers,
-    orthography,
-    punctuation,
-    repetition,
-    script,
-    spelling,
-    vocalised,
-)
+import importlib
+import pkgutil
 
-_FILES = (
-    script,
-    lookalikes,
-    repetition,
-    punctuation,
-    diacritics,
-    spelling,
-    orthography,
-    numbers,
-    agreement,
-    brackets,
-    case,
-    mood,
-    vocalised,
-)
-PATTERNS = tuple(pattern for file in _FILES for pattern in file.PATTERNS)
-RULES = tuple(rule for file in _FILES for rule in file.RULES)
+_FILES = [importlib.import_module(f"{__name__}.{file.name}") for file in pkgutil.iter_modules(__path__)]
+PATTERNS = tuple(pattern for file in _FILES for pattern in getattr(file, "PATTERNS", ()))
+RULES = tuple(rule for file in _FILES for rule in getattr(file, "RULES", ()))
