@@ -1,0 +1,188 @@
+"""Spellings that are words, but not here: ان and إن, علي and على, سورة and صورة. The neighbours decide.
+
+    data/confusions_*.txt     [orthography.hamza]              the kind of the rows below it
+                              @modal = يجب,يمكن                 a set of words
+                              إن أن <@modal >#present           wrong, right, conditions that must all hold
+
+A condition looks at one place: `<` the word in front, `>` the one behind, `<2` or `>2` the one after that, `~` any word
+of the clause, `-~` any in front, `+~` any behind; `^` says that the sentence begins here. It holds if the word is one of those named: a word, a set (@) or a
+class of `_CLASSES` (#); `!` in front turns it round. A wrong form that begins with + may have the article and prefixes.
+Of the rows of a word the first that holds is taken; - as the
+right form says that nothing is wrong. _ is a space.
+"""
+
+import functools
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from arabic_r1_jax.text import lexicon
+from arabic_r1_jax.text.clauses import Clause
+from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.rules.confusion_examples import EXAMPLES, MESSAGES
+from arabic_r1_jax.text.verb_forms import slots
+from arabic_r1_jax.text.words import Word
+
+PATTERNS: tuple[Pattern, ...] = ()
+_DATA = Path(lexicon.__file__).parent / "data"
+_PLACE = re.compile(r"(!?)([-+]?~|[<>])([23]?)(.+)")
+_PREFIXES = ("", "ال", "بال", "كال", "لل", "ب", "ل", "ك")
+_PRESENT = slots("ind", "sub", "juss")
+
+
+class _Condition(NamedTuple):
+    wanted: bool
+    place: str
+    distance: int
+    words: frozenset[str]
+    classes: tuple[Callable[[Word], bool] | None, ...]  # None: no word there
+
+
+class _Row(NamedTuple):
+    right: str
+    second: str  # of a wrong spelling in two words; else ""
+    conditions: tuple[_Condition, ...]
+
+
+def certain_verb(word: Word) -> bool:
+    """Whether a word is a verb in every reading that we have."""
+    return bool(word.slots) and not word.nominals and not word.classes
+
+
+def certain_noun(word: Word) -> bool:
+    """Whether a word of our lists is a noun or adjective in every reading that we have."""
+    return not word.classes and any(one.listed for one in word.nominals) and not word.slots
+
+
+def _definite(word: Word) -> bool:
+    return word.bare.startswith("ال") and len(word.bare) > 4 and not word.classes
+
+
+def _noun_with_article(word: Word) -> bool:
+    return _definite(word) and any(not one.nominal.adjective for one in word.nominals if one.state == "al")
+
+
+def _person(word: Word) -> bool:
+    return any(one.state == "al" and one.listed and one.nominal.human for one in word.nominals)
+
+
+def _feminine_adjective(word: Word) -> bool:
+    listed = [one.nominal for one in word.nominals if one.state == "" and not one.preposition]
+    return bool(listed) and all(one.adjective and one.agrees == "fs" and word.bare[-1] == "ة" for one in listed)
+
+
+_CLASSES: dict[str, Callable[[Word], bool]] = {
+    "definite": _definite,
+    "article": _noun_with_article,
+    "person": _person,
+    "thing": lambda word: _noun_with_article(word) and not _person(word),
+    "noun": certain_noun,
+    "nominal": lambda word: _definite(word) or certain_noun(word),
+    "verb": certain_verb,
+    "present": lambda word: bool(word.slots & _PRESENT) and word.bare[0] in "يتأنس" and not word.nominals,
+    "past_feminine": lambda word: word.bare[-1] == "ت" and bool(word.slots & slots("past_3fs")) and not word.nominals,
+    "feminine_adjective": _feminine_adjective,
+    "prep": lambda word: "prep" in word.classes,
+    "function": lambda word: bool(word.classes),
+    "demonstrative": lambda word: "demonstrative" in word.classes,
+    "prefixed_f": lambda word: word.conjunction == "ف",
+    "feminine": lambda word: any(one.nominal.agrees == "fs" for one in word.nominals),
+    "accusative": lambda word: word.bare[-1] == "ا" and any(one.nominal.case == "a" for one in word.nominals),
+    "bound": lambda word: any(one.state == "pron" for one in word.nominals) and not word.slots,
+}
+
+
+def _condition(text: str, sets: dict[str, frozenset[str]]) -> _Condition:
+    if text == "^":
+        return _Condition(True, "^", 0, frozenset(), ())
+    negated, place, distance, items = _PLACE.fullmatch(text).groups()
+    words, classes = set(), []
+    for item in items.split(","):
+        if item[0] == "#":
+            classes.append(_CLASSES[item[1:]] if item != "#none" else None)
+        else:
+            words |= sets[item[1:]] if item[0] == "@" else {item}
+    if "~" in place:  # in some form
+        words |= {prefix + word for word in words for prefix in (*_PREFIXES, "و", "ف", "وال")}
+    return _Condition(not negated, place, int(distance or 1), frozenset(words), tuple(classes))
+
+
+@functools.cache
+def _tables() -> dict[str, dict[str, list[tuple[str, _Row]]]]:
+    """By kind and wrong spelling: (right spelling, row)."""
+    found, sets, kind = defaultdict(lambda: defaultdict(list)), {}, ""
+    for path in sorted(_DATA.glob("confusions_*.txt")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if not line or line[0] == "#":
+                continue
+            if line[0] == "[":
+                kind = line.strip("[]")
+            elif line[0] == "@":
+                name, _, words = line[1:].partition(" = ")
+                sets[name] = frozenset(words.split(","))
+            else:
+                wrong, right, *conditions = line.split(" ")
+                wrong, _, second = wrong.partition("_")
+                row = _Row(right.replace("_", " "), second, tuple(_condition(text, sets) for text in conditions))
+                for prefix in _PREFIXES if wrong[0] == "+" else ("",):
+                    found[kind][prefix + wrong.lstrip("+")].append((prefix + row.right, row))
+    return found
+
+
+def _is(word: Word | None, condition: _Condition) -> bool:
+    if word is None:
+        return None in condition.classes
+    if word.bare in condition.words or (word.bare[0] in "وف" and word.bare[1:] in condition.words):
+        return True
+    return any(test is not None and test(word) for test in condition.classes)
+
+
+def _holds(clause: Clause, first: int, last: int, condition: _Condition) -> bool:
+    place = condition.place
+    if place == "^":
+        return first == 0 and clause.begins_sentence
+    if place in "<>":
+        at = last + condition.distance if place == ">" else first - condition.distance
+        found = _is(clause.word(at), condition)
+    else:
+        words = clause.words[:first] if place == "-~" else clause.words[last + 1 :]
+        if place == "~":
+            words = clause.words[:first] + words
+        found = any(_is(word, condition) for word in words)
+    return found == condition.wanted
+
+
+def _rows(table: dict[str, list[tuple[str, _Row]]], word: Word) -> tuple[str, list[tuple[str, _Row]]]:
+    """(conjunction, rows) of a word."""
+    bare = word.bare
+    if rows := table.get(bare):
+        return "", rows
+    if bare[:1] in ("و", "ف") and (rows := table.get(bare[1:])) and all(one.conjunction for one in word.nominals):
+        return bare[0], rows
+    return "", []
+
+
+def _rule(kind: str) -> Rule:
+    def at(word: Word) -> bool:
+        return bool(_rows(_tables()[kind], word)[1])
+
+    def find(clause: Clause, index: int) -> Hit | None:
+        conjunction, rows = _rows(_tables()[kind], clause.words[index])
+        for right, row in rows:
+            last = index + bool(row.second)
+            if row.second and (last >= len(clause.words) or clause.words[last].bare != row.second):
+                continue
+            if all(_holds(clause, index, last, condition) for condition in row.conditions):
+                if row.right == "-":
+                    return None
+                beside = [word.text for word in (clause.word(index - 1), clause.word(last + 1)) if word]
+                return Hit(index, last, conjunction + right, "بجانب " + " و".join(f"«{word}»" for word in beside))
+        return None
+
+    wrong, right = EXAMPLES[kind]
+    return Rule(kind, MESSAGES[kind], at, find, wrong, right)
+
+
+RULES: tuple[Rule, ...] = tuple(_rule(kind) for kind in EXAMPLES)
