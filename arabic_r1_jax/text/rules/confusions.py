@@ -5,9 +5,9 @@
                               إن أن <@modal >#present           wrong, right, conditions that must all hold
 
 A condition looks at one place: `<` the word in front, `>` the one behind, `<2` or `>2` the one after that, `~` any word
-of the clause, `-~` any in front, `+~` any behind; `^` says that the sentence begins here. It holds if the word is one of those named: a word, a set (@) or a
-class of `_CLASSES` (#); `!` in front turns it round. A wrong form that begins with + may have the article and prefixes.
-Of the rows of a word the first that holds is taken; - as the
+of the clause, `-~` any in front, `+~` any behind; `^` says that a sentence begins. It holds if the word is one
+of them: a word, a set (@), a class of `CLASSES` (#), #none if there is none; `!` in front turns it round. A wrong
+form that begins with + may have the article and prefixes. Of the rows of a word the first that holds is taken; - as the
 right form says that nothing is wrong. _ is a space.
 """
 
@@ -27,8 +27,9 @@ from arabic_r1_jax.text.words import Word
 
 PATTERNS: tuple[Pattern, ...] = ()
 _DATA = Path(lexicon.__file__).parent / "data"
-_PLACE = re.compile(r"(!?)([-+]?~|[<>])([23]?)(.+)")
+_PLACE = re.compile(r"(!?)([-+]?~|[<>])(\d?)(.+)")
 _PREFIXES = ("", "ال", "بال", "كال", "لل", "ب", "ل", "ك")
+_PARTICLES = ("orthography.inna", "orthography.illa", "orthography.hamza")  # may follow ف; فسحة is not ف with سحة
 _PRESENT = slots("ind", "sub", "juss")
 
 
@@ -57,7 +58,7 @@ def certain_noun(word: Word) -> bool:
 
 
 def _definite(word: Word) -> bool:
-    return word.bare.startswith("ال") and len(word.bare) > 4 and not word.classes
+    return word.bare.startswith("ال") and len(word.bare) > 3 and not word.classes
 
 
 def _noun_with_article(word: Word) -> bool:
@@ -73,7 +74,7 @@ def _feminine_adjective(word: Word) -> bool:
     return bool(listed) and all(one.adjective and one.agrees == "fs" and word.bare[-1] == "ة" for one in listed)
 
 
-_CLASSES: dict[str, Callable[[Word], bool]] = {
+CLASSES: dict[str, Callable[[Word], bool]] = {
     "definite": _definite,
     "article": _noun_with_article,
     "person": _person,
@@ -81,7 +82,9 @@ _CLASSES: dict[str, Callable[[Word], bool]] = {
     "noun": certain_noun,
     "nominal": lambda word: _definite(word) or certain_noun(word),
     "verb": certain_verb,
-    "present": lambda word: bool(word.slots & _PRESENT) and word.bare[0] in "يتأنس" and not word.nominals,
+    "present": lambda word: (
+        bool(word.slots & _PRESENT) and not word.classes and word.bare[0] in "يتأنس" and not word.nominals
+    ),
     "past_feminine": lambda word: word.bare[-1] == "ت" and bool(word.slots & slots("past_3fs")) and not word.nominals,
     "feminine_adjective": _feminine_adjective,
     "prep": lambda word: "prep" in word.classes,
@@ -101,7 +104,7 @@ def _condition(text: str, sets: dict[str, frozenset[str]]) -> _Condition:
     words, classes = set(), []
     for item in items.split(","):
         if item[0] == "#":
-            classes.append(_CLASSES[item[1:]] if item != "#none" else None)
+            classes.append(CLASSES[item[1:]] if item != "#none" else None)
         else:
             words |= sets[item[1:]] if item[0] == "@" else {item}
     if "~" in place:  # in some form
@@ -139,11 +142,13 @@ def _is(word: Word | None, condition: _Condition) -> bool:
     return any(test is not None and test(word) for test in condition.classes)
 
 
-def _holds(clause: Clause, first: int, last: int, condition: _Condition) -> bool:
+def _holds(clause: Clause, conjunction: str, first: int, last: int, condition: _Condition) -> bool:
     place = condition.place
     if place == "^":
-        return first == 0 and clause.begins_sentence
+        return first == 0 and clause.begins_sentence and clause.words[0].bare[0] not in "وف"
     if place in "<>":
+        if conjunction and place == "<":
+            return not condition.wanted  # the word in front belongs to something else
         at = last + condition.distance if place == ">" else first - condition.distance
         found = _is(clause.word(at), condition)
     else:
@@ -154,27 +159,32 @@ def _holds(clause: Clause, first: int, last: int, condition: _Condition) -> bool
     return found == condition.wanted
 
 
-def _rows(table: dict[str, list[tuple[str, _Row]]], word: Word) -> tuple[str, list[tuple[str, _Row]]]:
+def _rows(kind: str, word: Word) -> tuple[str, list[tuple[str, _Row]]]:
     """(conjunction, rows) of a word."""
-    bare = word.bare
+    table, bare = _tables()[kind], word.bare
+    conjunction = "ف" if kind in _PARTICLES else "و"
     if rows := table.get(bare):
         return "", rows
-    if bare[:1] in ("و", "ف") and (rows := table.get(bare[1:])) and all(one.conjunction for one in word.nominals):
+    if (
+        bare[:1] in ("و", conjunction)
+        and (rows := table.get(bare[1:]))
+        and all(one.conjunction for one in word.nominals)
+    ):
         return bare[0], rows
     return "", []
 
 
 def _rule(kind: str) -> Rule:
     def at(word: Word) -> bool:
-        return bool(_rows(_tables()[kind], word)[1])
+        return bool(_rows(kind, word)[1])
 
     def find(clause: Clause, index: int) -> Hit | None:
-        conjunction, rows = _rows(_tables()[kind], clause.words[index])
+        conjunction, rows = _rows(kind, clause.words[index])
         for right, row in rows:
             last = index + bool(row.second)
             if row.second and (last >= len(clause.words) or clause.words[last].bare != row.second):
                 continue
-            if all(_holds(clause, index, last, condition) for condition in row.conditions):
+            if all(_holds(clause, conjunction, index, last, condition) for condition in row.conditions):
                 if row.right == "-":
                     return None
                 beside = [word.text for word in (clause.word(index - 1), clause.word(last + 1)) if word]

@@ -1,6 +1,292 @@
-"""Empty until written."""
+"""Endings that are words but not here: ه for ة, alif after a waw that is no plural, the hamza in front of a pronoun.
 
-from arabic_r1_jax.text.findings import Pattern, Rule
+Other confusions of words with words are rows of data: see `confusions`.
+"""
+
+import re
+
+from arabic_r1_jax.text import dictionary, lexicon, verb_forms
+from arabic_r1_jax.text.clauses import Clause
+from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.frequency import frequency
+from arabic_r1_jax.text.rules.confusions import CLASSES, certain_verb
+from arabic_r1_jax.text.verb_forms import slots
+from arabic_r1_jax.text.words import Word
 
 PATTERNS: tuple[Pattern, ...] = ()
-RULES: tuple[Rule, ...] = ()
+
+_BEFORE_STEM = re.compile("(?P<before>[وف]?(?:بال|كال|ال|لل|[بلك])?)(?P<stem>.{3,})")
+
+
+def _listed(stem: str) -> bool:
+    return stem in lexicon.forms()
+
+
+# ه for ة
+
+
+_RADICAL_HA = frozenset("كره موجه شره بله جبه فقه شبه نزه سفه وله مكره منبه مشوه تافه وجه اتجاه أبله مرفه موله".split())
+
+
+def _ends_in_ha(word: Word) -> bool:
+    bare = word.bare
+    return bare[-1:] == "ه" and len(bare) > 3 and any(_feminine(stem) for _, stem in _stems(bare[:-1] + "ة"))
+
+
+def _stems(bare: str) -> list[tuple[str, str]]:
+    """(prefixes, stem) for every way of taking prefixes off."""
+    prefixes = ("", "ال", "بال", "كال", "لل", "ب", "ل", "ك")
+    found = [(c + p, bare[len(c + p) :]) for c in ("", "و", "ف") for p in prefixes if bare.startswith(c + p)]
+    return [(before, stem) for before, stem in found if len(stem) > 2]
+
+
+def _feminine(stem: str) -> bool:
+    return any(one.gender == "f" and one.number == "s" for one in lexicon.forms().get(stem, ()))
+
+
+def _ha(clause: Clause, index: int) -> Hit | None:
+    word, before, after = clause.words[index], clause.word(index - 1), clause.word(index + 1)
+    right = word.bare[:-1] + "ة"
+    for prefixes, stem in _stems(word.bare):
+        radical = _listed(stem) or stem in _RADICAL_HA or word.slots
+        if _feminine(stem[:-1] + "ة") and not radical and ("ال" in prefixes or "لل" in prefixes):
+            return Hit(index, index, right, f"لا يتصل ضمير بما فيه «ال»، و«{right}» مؤنث بالتاء")
+    if any(one.state != "pron" for one in word.nominals):
+        return None
+    owned = {one.nominal.agrees for one in word.nominals}
+    if owned & {"fs", "fp", "mp", "fd", "md"}:
+        return None
+    if (
+        after
+        and CLASSES["feminine_adjective"](after)
+        and not after.slots
+        and frequency(right) > 2 * frequency(word.bare)
+    ):
+        return Hit(index, index, right, f"«{after.text}» صفة مؤنثة نكرة")
+    if before and before.core in ("هذه", "تلك") and not word.slots:
+        return Hit(index, index, right, f"بعد «{before.text}» اسم مؤنث")
+    human = all(one.nominal.human for one in word.nominals)
+    governed = before and ("prep" in before.classes or certain_verb(before))
+    if governed and after and human and CLASSES["thing"](after) and frequency(right) > 2 * frequency(word.bare):
+        return Hit(index, index, right, f"المضاف إلى «{after.text}» لا ضمير فيه")
+    return None
+
+
+# The alif of the plural
+
+
+_SINGULAR = slots("ind_3ms", "ind_3fs", "ind_1s", "ind_1p")
+_PLURAL = slots("past_3mp", "sub_3mp", "juss_3mp", "imp_2mp", "sub_2mp", "juss_2mp")
+_GOVERNS = frozenset("لم لن أن ألا كي لكي حتى كيلا لكيلا لئلا لما لا إن من مهما متى أينما حيثما أو ثم إذن ما ل".split())
+
+
+def _verb_stem(bare: str) -> tuple[str, str]:
+    match = re.fullmatch("([وف]?س?)([أنيت].+)", bare)
+    return match.groups() if match else ("", bare)
+
+
+def _singular_waw(word: Word) -> bool:
+    if word.bare[-2:] != "وا" or len(word.bare) < 5:
+        return False
+    table, stem = verb_forms.load(), _verb_stem(word.bare)[1]
+    here = table.get(stem, 0)
+    own = stem[0] in "أن" and here & slots("past", "imp")  # أبدوا
+    return bool(table.get(stem[:-1], 0) & _SINGULAR) and not own
+
+
+def _waw_with_alif(clause: Clause, index: int) -> Hit | None:
+    word = clause.words[index]
+    before, stem = _verb_stem(word.bare)
+    governed = (before and index == 0) or any(one.core in _GOVERNS for one in clause.words[:index])
+    if stem[0] in "يت" and "س" not in before and governed:
+        return None
+    return Hit(index, index, word.bare[:-1], f"واو «{word.bare[:-1]}» من أصل الفعل")
+
+
+def _plural_waw(word: Word) -> bool:
+    bare = word.bare
+    if bare[-1:] != "و" or len(bare) < 4:
+        return False
+    table = verb_forms.load()
+    plural = any(table.get(rest + "ا", 0) & _PLURAL for rest in (bare, bare.removeprefix("و"), bare.removeprefix("ف")))
+    return plural and not dictionary.known(bare) and not word.nominals
+
+
+def _waw_without_alif(clause: Clause, index: int) -> Hit | None:
+    word, before = clause.words[index], clause.word(index - 1)
+    if before and (before.core in ("في", "من", "إلى", "عن", "على", "مدينة", "بن") or word.bare in ("كانو",)):
+        return None
+    return Hit(index, index, word.bare + "ا", "واو الجماعة في الفعل تتبعها ألف")
+
+
+def _construct_with_alif(word: Word) -> bool:
+    if word.bare[-2:] != "وا" or len(word.bare) < 5 or word.slots:
+        return False
+    stem = word.bare[:-1]
+    return any(
+        one.construct and one.case == "n" for _, rest in _stems(stem) for one in lexicon.forms().get(rest, ())
+    ) and not _listed(word.bare)
+
+
+def _sound_plural(clause: Clause, index: int) -> Hit | None:
+    return Hit(index, index, clause.words[index].bare[:-1], "واو جمع المذكر السالم لا تتبعها ألف")
+
+
+# Tanween after a hamza
+
+
+_DUAL_VERBS = frozenset("جاءا شاءا ساءا باءا ناءا فاءا أساءا أضاءا أفاءا استضاءا استاءا يجيئا تراءا".split())
+
+
+def _tanween_on_alif(word: Word) -> bool:
+    bare = word.bare
+    if bare[-2:] == "أا":
+        return len(bare) > 3 and bare[:-1] != "مبد" and not bare.startswith("ال")
+    if bare[-3:] != "اءا" or bare.lstrip("وف") in _DUAL_VERBS:
+        return False
+    return any(_listed(stem) for _, stem in _stems(bare[:-1])) or dictionary.known(bare[:-1])
+
+
+def _no_alif(clause: Clause, index: int) -> Hit | None:
+    return Hit(index, index, clause.words[index].bare[:-1], "لا ألف لتنوين النصب بعد همزة قبلها ألف أو على ألف")
+
+
+# The hamza of a noun before a pronoun takes the seat of its case
+
+
+_BOUND = re.compile(
+    "(?P<conjunction>[وف]?)(?P<preposition>[بلك]?)(?P<stem>.{2,}ا)(?P<seat>[ءؤئ])(?P<pronoun>ه|ها|هم|هن|هما|ك|كم|نا)"
+)
+_OF_CASE = {"n": "ؤ", "a": "ء", "g": "ئ"}
+_NAMED = {"n": "مرفوع", "a": "منصوب", "g": "مجرور"}
+_INNA = frozenset("إن أن كأن لكن لعل ليت لأن".split())
+
+
+def _bound(word: Word) -> re.Match | None:
+    match = _BOUND.fullmatch(word.bare)
+    if match and any(form in lexicon.bound_forms() for form in (match["stem"] + "ء", match["stem"] + match["seat"])):
+        return match
+    return None
+
+
+def _wanted(clause: Clause, index: int, match: re.Match) -> tuple[str, str] | None:
+    """(the case that the word must have, what shows it); None if it may have any."""
+    before = clause.word(index - 1)
+    if match["preposition"]:
+        return "g", f"بعد حرف الجر «{match['preposition']}»"
+    if match["conjunction"]:
+        return None
+    if not before:
+        verb_follows = index + 1 < len(clause.words) and bool(
+            clause.words[index + 1].slots & slots("ind_3mp", "past_3mp")
+        )
+        return ("n", "في أول الجملة") if clause.begins_sentence and verb_follows and len(clause.words) > 1 else None
+    if before.core in _INNA:
+        return "a", f"بعد «{before.text}»"
+    if "prep" in before.classes and before.core not in ("حتى", "منذ", "خلا", "عدا", "حاشا", "من"):
+        return "g", f"بعد «{before.text}»"
+    if before.core in ("مع", "بين", "بعد", "قبل", "عند", "لدى", "أمام", "خلف", "كل", "جميع", "بعض", "أحد"):
+        return "g", f"بعد «{before.text}»"
+    return None
+
+
+def _seat(clause: Clause, index: int) -> Hit | None:
+    word = clause.words[index]
+    match, before = _bound(word), clause.word(index - 1)
+    wanted = _wanted(clause, index, match)
+    if wanted is None and match["seat"] == "ئ" and before and not match["conjunction"]:
+        verb = clause.word(index - 2)
+        if certain_verb(before) and not before.bare.endswith(("ه", "ها", "هم")):
+            wanted = "a", f"بعد الفعل «{before.text}»"
+        elif verb and index == 2 and certain_verb(verb) and CLASSES["person"](before):
+            wanted = "a", f"مفعول «{verb.text}»"
+    if wanted is None or _OF_CASE[wanted[0]] == match["seat"]:
+        return None
+    start, end = match.span("seat")
+    right = word.bare[:start] + _OF_CASE[wanted[0]] + word.bare[end:]
+    return Hit(index, index, right, f"«{right}» {_NAMED[wanted[0]]} {wanted[1]}")
+
+
+# أ for the إ of a masdar
+
+
+def _masdar(word: Word) -> bool:
+    if "أ" not in word.bare[:4]:
+        return False
+    for before, stem in _stems(word.bare):
+        if stem[0] == "أ" and len(stem) > 4 and stem != "أيمان" and (stem[-2] == "ا" or stem[-1] == "ة"):
+            right = "إ" + stem[1:]
+            masdar = _listed(right) or verb_forms.load().get(right, 0) & slots("vn")
+            if masdar and not _listed(stem) and not word.slots and not word.nominals and not _listed(stem[:-2]):
+                return frequency(before + right) > 8 * frequency(word.bare)
+    return False
+
+
+def _hamza_below(clause: Clause, index: int) -> Hit | None:
+    right = clause.words[index].bare.replace("أ", "إ", 1)
+    return Hit(index, index, right, f"«{right}» مصدر على وزن إفعال")
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "orthography.ha",
+        "كتبت هاء في موضع تاء مربوطة.",
+        _ends_in_ha,
+        _ha,
+        wrong=("وجد العلماء {طريقه→طريقة} جديدة", "كانت {رحله→رحلة} ممتعة", "تقع {مدرسه→مدرسة} الحي قرب الحديقة"),
+        right=("سألت مدرسه الجديد", "وجد طريقه إلى البيت", "المياه عذبة", "زار مدرسه الطالب"),
+    ),
+    Rule(
+        "orthography.singular_waw",
+        "الواو من أصل الفعل المضارع فلا تتبعها ألف.",
+        _singular_waw,
+        _waw_with_alif,
+        wrong=("{يدعوا→يدعو} الإمام المصلين", "{يبدوا→يبدو} أن المطر قريب"),
+        right=("لم يدعوا أحدا", "يدعو الإمام", "يجب أن يعفوا عنه"),
+    ),
+    Rule(
+        "orthography.plural_waw",
+        "تتبع واو الجماعة في الفعل ألف.",
+        _plural_waw,
+        _waw_without_alif,
+        wrong=("لا {تنسو→تنسوا} إحضار الكتب",),
+        right=("لا تنسوا إحضار الكتب", "يدعو الإمام"),
+    ),
+    Rule(
+        "orthography.sound_plural_alif",
+        "واو جمع المذكر السالم المضاف لا تتبعها ألف.",
+        _construct_with_alif,
+        _sound_plural,
+        wrong=("اجتمع {معلموا→معلمو} المدرسة",),
+        right=("معلمو المدرسة", "كتبوا الدرس"),
+    ),
+    Rule(
+        "orthography.tanween_hamza",
+        "لا تزاد ألف لتنوين النصب بعد همزة قبلها ألف، ولا بعد همزة على ألف.",
+        _tanween_on_alif,
+        _no_alif,
+        wrong=("تأجلت الجلسة {بناءا→بناء} على طلبه", "ارتكب {خطأا→خطأ} كبيرا"),
+        right=("الرجلان جاءا معا", "قرأ جزءا منه", "نلتقي مساء"),
+    ),
+    Rule(
+        "orthography.hamza_bound",
+        "كرسي الهمزة قبل الضمير يتبع إعراب الكلمة.",
+        lambda word: _bound(word) is not None,
+        _seat,
+        wrong=(
+            "{أصدقائنا→أصدقاؤنا} ينتظروننا عند الباب",
+            "ودع المسافر {أبنائه→أبناءه}",
+            "ذهب إلى {أصدقاؤه→أصدقائه}",
+            "إن {أبناؤه→أبناءه} كبار",
+        ),
+        right=("جاء أصدقاؤنا", "يحب أبناءه", "ذهب إلى أصدقائه", "من أبناؤه"),
+    ),
+    Rule(
+        "orthography.masdar_hamza",
+        "همزة المصدر على وزن إفعال تكتب تحت الألف.",
+        _masdar,
+        _hamza_below,
+        wrong=("يجب {أعادة→إعادة} الكتب",),
+        right=("يجب إعادة الكتب", "أعمال المؤتمر", "أحوال الناس"),
+    ),
+)
