@@ -7,7 +7,7 @@
 A condition looks at one place: `<` the word in front, `>` the one behind, `<2` or `>2` the one after that, `~` any word
 of the clause, `-~` any in front, `+~` any behind; `^` says that a sentence begins. It holds if the word is one
 of them: a word, a set (@), a class of `CLASSES` (#), #none if there is none; `!` in front turns it round. A wrong
-form that begins with + may have the article and prefixes. Of the rows of a word the first that holds is taken; - as the
+form that begins with + may have the article. Of the rows of a word the first that holds is taken; - as the
 right form says that nothing is wrong. _ is a space.
 """
 
@@ -28,7 +28,8 @@ from arabic_r1_jax.text.words import Word
 PATTERNS: tuple[Pattern, ...] = ()
 _DATA = Path(lexicon.__file__).parent / "data"
 _PLACE = re.compile(r"(!?)([-+]?~|[<>])(\d?)(.+)")
-_PREFIXES = ("", "ال", "بال", "كال", "لل", "ب", "ل", "ك")
+_ARTICLES = ("", "ال", "بال", "كال", "لل")
+_PREFIXES = (*_ARTICLES, "ب", "ل", "ك")
 _PARTICLES = ("orthography.inna", "orthography.illa", "orthography.hamza")  # may follow ف; فسحة is not ف with سحة
 _PRESENT = slots("ind", "sub", "juss")
 
@@ -80,6 +81,7 @@ CLASSES: dict[str, Callable[[Word], bool]] = {
     "person": _person,
     "thing": lambda word: _noun_with_article(word) and not _person(word),
     "noun": certain_noun,
+    "predicate": lambda word: certain_noun(word) and not _definite(word),
     "nominal": lambda word: _definite(word) or certain_noun(word),
     "verb": certain_verb,
     "present": lambda word: (
@@ -129,9 +131,14 @@ def _tables() -> dict[str, dict[str, list[tuple[str, _Row]]]]:
                 wrong, right, *conditions = line.split(" ")
                 wrong, _, second = wrong.partition("_")
                 row = _Row(right.replace("_", " "), second, tuple(_condition(text, sets) for text in conditions))
-                for prefix in _PREFIXES if wrong[0] == "+" else ("",):
+                for prefix in _ARTICLES if wrong[0] == "+" else ("",):
                     found[kind][prefix + wrong.lstrip("+")].append((prefix + row.right, row))
     return found
+
+
+@functools.cache
+def _spellings() -> frozenset[str]:
+    return frozenset(spelling for table in _tables().values() for spelling in table)
 
 
 def _is(word: Word | None, condition: _Condition) -> bool:
@@ -176,7 +183,8 @@ def _rows(kind: str, word: Word) -> tuple[str, list[tuple[str, _Row]]]:
 
 def _rule(kind: str) -> Rule:
     def at(word: Word) -> bool:
-        return bool(_rows(kind, word)[1])
+        triggers = _spellings()
+        return (word.bare in triggers or word.bare[1:] in triggers) and bool(_rows(kind, word)[1])
 
     def find(clause: Clause, index: int) -> Hit | None:
         conjunction, rows = _rows(kind, clause.words[index])

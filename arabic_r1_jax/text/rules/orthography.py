@@ -65,8 +65,9 @@ def _ha(clause: Clause, index: int) -> Hit | None:
         return Hit(index, index, right, f"«{after.text}» صفة مؤنثة نكرة")
     if before and before.core in ("هذه", "تلك") and not word.slots:
         return Hit(index, index, right, f"بعد «{before.text}» اسم مؤنث")
-    human = all(one.nominal.human for one in word.nominals)
-    governed = before and ("prep" in before.classes or certain_verb(before))
+    human = bool(word.nominals) and all(one.nominal.human for one in word.nominals)
+    feminine = before and certain_verb(before) and (before.bare[0] == "ت" or before.bare[-1] == "ت")
+    governed = before and ("prep" in before.classes or feminine)
     if governed and after and human and CLASSES["thing"](after) and frequency(right) > 2 * frequency(word.bare):
         return Hit(index, index, right, f"المضاف إلى «{after.text}» لا ضمير فيه")
     return None
@@ -75,46 +76,52 @@ def _ha(clause: Clause, index: int) -> Hit | None:
 # The alif of the plural
 
 
-_SINGULAR = slots("ind_3ms", "ind_3fs", "ind_1s", "ind_1p")
-_PLURAL = slots("past_3mp", "sub_3mp", "juss_3mp", "imp_2mp", "sub_2mp", "juss_2mp")
-_GOVERNS = frozenset("لم لن أن ألا كي لكي حتى كيلا لكيلا لئلا لما لا إن من مهما متى أينما حيثما أو ثم إذن ما ل".split())
-
-
-def _verb_stem(bare: str) -> tuple[str, str]:
-    match = re.fullmatch("([وف]?س?)([أنيت].+)", bare)
-    return match.groups() if match else ("", bare)
+_WITH_WAW = frozenset(  # present stems of verbs that end in waw
+    "دعو رجو شكو نمو بدو علو سمو خلو دنو غزو تلو محو كسو عفو صحو سلو نجو هجو حبو جفو زهو صفو طفو غفو قسو نبو هفو عدو خطو "
+    "عزو حدو حذو رسو ربو زكو سطو شدو غدو فشو كبو لهو نحو جثو جلو حلو حنو خبو صبو عرو".split()
+)
+_SECOND = frozenset("دعو رجو شكو نمو علو غزو دنو طفو صحو كسو رسو هفو".split())  # تخطوا is a past tense too
+_FIRST = frozenset("دعو رجو شكو نمو علو غزو دنو طفو صحو هفو تلو نجو خلو عفو محو سمو غفو لهو حذو".split())
+_GOVERNS = frozenset(
+    "لم لن أن ألا كي لكي حتى كيلا لكيلا لئلا لما لا إن من مهما متى أينما حيثما أو ثم إذن ما بأن لأن كأن".split()
+)
+_BEFORE_PLURAL = frozenset("لم لن أن ألا كي لكي حتى لا الذين قد لقد".split())
 
 
 def _singular_waw(word: Word) -> bool:
-    if word.bare[-2:] != "وا" or len(word.bare) < 5:
+    bare = word.bare
+    if bare[-2:] != "وا" or len(bare) != 5:
         return False
-    table, stem = verb_forms.load(), _verb_stem(word.bare)[1]
-    here = table.get(stem, 0)
-    own = stem[0] in "أن" and here & slots("past", "imp")  # أبدوا
-    return bool(table.get(stem[:-1], 0) & _SINGULAR) and not own
+    allowed = {"ي": _WITH_WAW, "ت": _SECOND, "أ": _FIRST, "ن": _WITH_WAW}.get(bare[0], ())
+    return bare[1:4] in allowed
 
 
 def _waw_with_alif(clause: Clause, index: int) -> Hit | None:
     word = clause.words[index]
-    before, stem = _verb_stem(word.bare)
-    governed = (before and index == 0) or any(one.core in _GOVERNS for one in clause.words[:index])
-    if stem[0] in "يت" and "س" not in before and governed:
+    if word.bare[0] in "يت" and any(
+        one.core in _GOVERNS or one.bare[-2:] == "وا" or (one.bare[0] == "ل" and one.slots & _PLURAL)
+        for one in clause.words[:index]
+    ):
+        return None
+    if word.bare == "أدعوا" and index + 1 < len(clause.words) and clause.words[index + 1].bare in _CALLED:
         return None
     return Hit(index, index, word.bare[:-1], f"واو «{word.bare[:-1]}» من أصل الفعل")
 
 
+_CALLED = frozenset("الله ربكم لي له لهم".split())
+_PLURAL = slots("past_3mp", "sub_3mp", "juss_3mp", "imp_2mp", "sub_2mp", "juss_2mp")
+
+
 def _plural_waw(word: Word) -> bool:
     bare = word.bare
-    if bare[-1:] != "و" or len(bare) < 4:
+    if bare[-1:] != "و" or len(bare) < 4 or bare[1:] in _WITH_WAW or bare[0] in "أن":
         return False
-    table = verb_forms.load()
-    plural = any(table.get(rest + "ا", 0) & _PLURAL for rest in (bare, bare.removeprefix("و"), bare.removeprefix("ف")))
-    return plural and not dictionary.known(bare) and not word.nominals
+    return bool(verb_forms.load().get(bare + "ا", 0) & _PLURAL) and not word.nominals
 
 
 def _waw_without_alif(clause: Clause, index: int) -> Hit | None:
     word, before = clause.words[index], clause.word(index - 1)
-    if before and (before.core in ("في", "من", "إلى", "عن", "على", "مدينة", "بن") or word.bare in ("كانو",)):
+    if not before or before.core not in _BEFORE_PLURAL:
         return None
     return Hit(index, index, word.bare + "ا", "واو الجماعة في الفعل تتبعها ألف")
 
@@ -185,7 +192,7 @@ def _wanted(clause: Clause, index: int, match: re.Match) -> tuple[str, str] | No
         return "a", f"بعد «{before.text}»"
     if "prep" in before.classes and before.core not in ("حتى", "منذ", "خلا", "عدا", "حاشا", "من"):
         return "g", f"بعد «{before.text}»"
-    if before.core in ("مع", "بين", "بعد", "قبل", "عند", "لدى", "أمام", "خلف", "كل", "جميع", "بعض", "أحد"):
+    if before.core in ("مع", "بين", "عند", "لدى", "أمام", "خلف", "كل", "جميع", "بعض", "أحد"):
         return "g", f"بعد «{before.text}»"
     return None
 
@@ -196,7 +203,8 @@ def _seat(clause: Clause, index: int) -> Hit | None:
     wanted = _wanted(clause, index, match)
     if wanted is None and match["seat"] == "ئ" and before and not match["conjunction"]:
         verb = clause.word(index - 2)
-        if certain_verb(before) and not before.bare.endswith(("ه", "ها", "هم")):
+        present = before.bare[0] == "ي" or before.bare[-2:] == "وا"
+        if present and certain_verb(before) and not before.bare.endswith(("ه", "ها", "هم")):
             wanted = "a", f"بعد الفعل «{before.text}»"
         elif verb and index == 2 and certain_verb(verb) and CLASSES["person"](before):
             wanted = "a", f"مفعول «{verb.text}»"
@@ -214,7 +222,7 @@ def _masdar(word: Word) -> bool:
     if "أ" not in word.bare[:4]:
         return False
     for before, stem in _stems(word.bare):
-        if stem[0] == "أ" and len(stem) > 4 and stem != "أيمان" and (stem[-2] == "ا" or stem[-1] == "ة"):
+        if stem[0] == "أ" and len(stem) > 4 and stem[-1] == "ة":
             right = "إ" + stem[1:]
             masdar = _listed(right) or verb_forms.load().get(right, 0) & slots("vn")
             if masdar and not _listed(stem) and not word.slots and not word.nominals and not _listed(stem[:-2]):
