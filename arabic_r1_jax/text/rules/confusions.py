@@ -30,6 +30,7 @@ _DATA = Path(lexicon.__file__).parent / "data"
 _PLACE = re.compile(r"(!?)([-+]?~|[<>])(\d?)(.+)")
 _ARTICLES = ("", "ال", "بال", "كال", "لل")
 _PREFIXES = (*_ARTICLES, "ب", "ل", "ك")
+_VOWELS = re.compile("[\u064c-\u0650\u0652]")  # a word with vowels says itself which one it is
 _PARTICLES = ("orthography.inna", "orthography.illa", "orthography.hamza")  # may follow ف; فسحة is not ف with سحة
 _PRESENT = slots("ind", "sub", "juss")
 
@@ -87,6 +88,7 @@ CLASSES: dict[str, Callable[[Word], bool]] = {
     "present": lambda word: (
         bool(word.slots & _PRESENT) and not word.classes and word.bare[0] in "يتأنس" and not word.nominals
     ),
+    "present_ya": lambda word: word.bare[0] == "ي" and bool(word.slots & _PRESENT) and not word.nominals,
     "past_feminine": lambda word: word.bare[-1] == "ت" and bool(word.slots & slots("past_3fs")) and not word.nominals,
     "feminine_adjective": _feminine_adjective,
     "prep": lambda word: "prep" in word.classes,
@@ -184,6 +186,8 @@ def _rows(kind: str, word: Word) -> tuple[str, list[tuple[str, _Row]]]:
 def _rule(kind: str) -> Rule:
     def at(word: Word) -> bool:
         triggers = _spellings()
+        if word.marked and _VOWELS.search(word.text):
+            return False
         return (word.bare in triggers or word.bare[1:] in triggers) and bool(_rows(kind, word)[1])
 
     def find(clause: Clause, index: int) -> Hit | None:

@@ -54,7 +54,7 @@ def _ha(clause: Clause, index: int) -> Hit | None:
     if any(one.state != "pron" for one in word.nominals):
         return None
     owned = {one.nominal.agrees for one in word.nominals}
-    if owned & {"fs", "fp", "mp", "fd", "md"}:
+    if word.bare.endswith("زوجه") or owned & {"fs", "fp", "mp", "fd", "md"}:
         return None
     if (
         after
@@ -77,8 +77,8 @@ def _ha(clause: Clause, index: int) -> Hit | None:
 
 
 _WITH_WAW = frozenset(  # present stems of verbs that end in waw
-    "دعو رجو شكو نمو بدو علو سمو خلو دنو غزو تلو محو كسو عفو صحو سلو نجو هجو حبو جفو زهو صفو طفو غفو قسو نبو هفو عدو خطو "
-    "عزو حدو حذو رسو ربو زكو سطو شدو غدو فشو كبو لهو نحو جثو جلو حلو حنو خبو صبو عرو".split()
+    "دعو رجو شكو نمو بدو علو سمو خلو دنو غزو تلو محو كسو عفو صحو سلو نجو هجو حبو جفو زهو صفو طفو غفو قسو نبو هفو عدو "
+    "خطو عزو حدو حذو رسو ربو زكو سطو شدو غدو فشو كبو لهو نحو جثو جلو حلو حنو خبو صبو عرو سخو رخو".split()
 )
 _SECOND = frozenset("دعو رجو شكو نمو علو غزو دنو طفو صحو كسو رسو هفو".split())  # تخطوا is a past tense too
 _FIRST = frozenset("دعو رجو شكو نمو علو غزو دنو طفو صحو هفو تلو نجو خلو عفو محو سمو غفو لهو حذو".split())
@@ -92,7 +92,7 @@ def _singular_waw(word: Word) -> bool:
     bare = word.bare
     if bare[-2:] != "وا" or len(bare) != 5:
         return False
-    allowed = {"ي": _WITH_WAW, "ت": _SECOND, "أ": _FIRST, "ن": _WITH_WAW}.get(bare[0], ())
+    allowed = {"ي": _WITH_WAW, "ت": _SECOND, "أ": _FIRST, "ن": _FIRST}.get(bare[0], ())
     return bare[1:4] in allowed
 
 
@@ -109,6 +109,7 @@ def _waw_with_alif(clause: Clause, index: int) -> Hit | None:
 
 
 _CALLED = frozenset("الله ربكم لي له لهم".split())
+_SINGULAR = slots("ind_3ms", "ind_3fs")
 _PLURAL = slots("past_3mp", "sub_3mp", "juss_3mp", "imp_2mp", "sub_2mp", "juss_2mp")
 
 
@@ -122,6 +123,8 @@ def _plural_waw(word: Word) -> bool:
 def _waw_without_alif(clause: Clause, index: int) -> Hit | None:
     word, before = clause.words[index], clause.word(index - 1)
     if not before or before.core not in _BEFORE_PLURAL:
+        return None
+    if word.slots & _SINGULAR and before.core not in ("لا", "لم"):
         return None
     return Hit(index, index, word.bare + "ا", "واو الجماعة في الفعل تتبعها ألف")
 
