@@ -31,7 +31,7 @@ _PLACE = re.compile(r"(!?)([-+]?~|[<>])(\d?)(.+)")
 _ARTICLES = ("", "ال", "بال", "كال", "لل")
 _PREFIXES = (*_ARTICLES, "ب", "ل", "ك")
 _VOWELS = re.compile("[\u064c-\u0650\u0652]")  # a word with vowels says itself which one it is
-_PARTICLES = ("orthography.inna", "orthography.illa", "orthography.hamza")  # may follow ف; فسحة is not ف with سحة
+_PARTICLES = ("orthography.inna", "orthography.illa")  # may follow ف; فسحة is not ف with سحة
 _PRESENT = slots("ind", "sub", "juss")
 
 
@@ -88,7 +88,6 @@ CLASSES: dict[str, Callable[[Word], bool]] = {
     "present": lambda word: (
         bool(word.slots & _PRESENT) and not word.classes and word.bare[0] in "يتأنس" and not word.nominals
     ),
-    "present_ya": lambda word: word.bare[0] == "ي" and bool(word.slots & _PRESENT) and not word.nominals,
     "past_feminine": lambda word: word.bare[-1] == "ت" and bool(word.slots & slots("past_3fs")) and not word.nominals,
     "feminine_adjective": _feminine_adjective,
     "prep": lambda word: "prep" in word.classes,

@@ -78,10 +78,10 @@ def _ha(clause: Clause, index: int) -> Hit | None:
 
 _WITH_WAW = frozenset(  # present stems of verbs that end in waw
     "دعو رجو شكو نمو بدو علو سمو خلو دنو غزو تلو محو كسو عفو صحو سلو نجو هجو حبو جفو زهو صفو طفو غفو قسو نبو هفو عدو "
-    "خطو عزو حدو حذو رسو ربو زكو سطو شدو غدو فشو كبو لهو نحو جثو جلو حلو حنو خبو صبو عرو سخو رخو".split()
+    "خطو عزو حدو حذو رسو ربو زكو سطو شدو غدو فشو كبو لهو نحو جثو جلو حلو حنو خبو صبو عرو سخو رخو غلو ألو".split()
 )
 _SECOND = frozenset("دعو رجو شكو نمو علو غزو دنو طفو صحو كسو رسو هفو".split())  # تخطوا is a past tense too
-_FIRST = frozenset("دعو رجو شكو نمو علو غزو دنو طفو صحو هفو تلو نجو خلو عفو محو سمو غفو لهو حذو".split())
+_FIRST = frozenset("دعو رجو شكو نمو علو غزو دنو طفو هفو تلو نجو خلو عفو محو سمو غفو حذو".split())
 _GOVERNS = frozenset(
     "لم لن أن ألا كي لكي حتى كيلا لكيلا لئلا لما لا إن من مهما متى أينما حيثما أو ثم إذن ما بأن لأن كأن".split()
 )
@@ -124,18 +124,18 @@ def _waw_without_alif(clause: Clause, index: int) -> Hit | None:
     word, before = clause.words[index], clause.word(index - 1)
     if not before or before.core not in _BEFORE_PLURAL:
         return None
+    if word.bare[0] not in "يت" and before.core not in ("الذين", "قد", "لقد"):
+        return None
     if word.slots & _SINGULAR and before.core not in ("لا", "لم"):
         return None
     return Hit(index, index, word.bare + "ا", "واو الجماعة في الفعل تتبعها ألف")
 
 
 def _construct_with_alif(word: Word) -> bool:
-    if word.bare[-2:] != "وا" or len(word.bare) < 5 or word.slots:
+    if word.bare[-2:] != "وا" or len(word.bare) < 5 or word.slots or _listed(word.bare):
         return False
-    stem = word.bare[:-1]
-    return any(
-        one.construct and one.case == "n" for _, rest in _stems(stem) for one in lexicon.forms().get(rest, ())
-    ) and not _listed(word.bare)
+    stems = {word.bare[:-1], word.bare[:-1].removeprefix("و")}
+    return any(one.construct and one.case == "n" for stem in stems for one in lexicon.forms().get(stem, ()))
 
 
 def _sound_plural(clause: Clause, index: int) -> Hit | None:
@@ -151,7 +151,7 @@ _DUAL_VERBS = frozenset("جاءا شاءا ساءا باءا ناءا فاءا �
 def _tanween_on_alif(word: Word) -> bool:
     bare = word.bare
     if bare[-2:] == "أا":
-        return len(bare) > 3 and bare[:-1] != "مبد" and not bare.startswith("ال")
+        return any(_listed(stem) for _, stem in _stems(bare[:-1]))
     if bare[-3:] != "اءا" or bare.lstrip("وف") in _DUAL_VERBS:
         return False
     return any(_listed(stem) for _, stem in _stems(bare[:-1])) or dictionary.known(bare[:-1])
@@ -225,7 +225,7 @@ def _masdar(word: Word) -> bool:
     if "أ" not in word.bare[:4]:
         return False
     for before, stem in _stems(word.bare):
-        if stem[0] == "أ" and len(stem) > 4 and stem[-1] == "ة":
+        if stem[0] == "أ" and len(stem) > 4 and stem[-1] == "ة" and stem[-2:] != "ية":
             right = "إ" + stem[1:]
             masdar = _listed(right) or verb_forms.load().get(right, 0) & slots("vn")
             if masdar and not _listed(stem) and not word.slots and not word.nominals and not _listed(stem[:-2]):
