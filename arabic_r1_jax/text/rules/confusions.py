@@ -86,8 +86,9 @@ CLASSES: dict[str, Callable[[Word], bool]] = {
     "nominal": lambda word: _definite(word) or certain_noun(word),
     "verb": certain_verb,
     "present": lambda word: (
-        bool(word.slots & _PRESENT) and not word.classes and word.bare[0] in "يتأنس" and not word.nominals
+        bool(word.slots & _PRESENT) and not word.classes and word.bare[0] in "يتنس" and not word.nominals
     ),
+    "first": lambda word: word.bare[0] == "أ" and bool(word.slots & slots("ind_1s")) and not word.nominals,
     "past_feminine": lambda word: word.bare[-1] == "ت" and bool(word.slots & slots("past_3fs")) and not word.nominals,
     "feminine_adjective": _feminine_adjective,
     "prep": lambda word: "prep" in word.classes,
@@ -145,7 +146,8 @@ def _spellings() -> frozenset[str]:
 def _is(word: Word | None, condition: _Condition) -> bool:
     if word is None:
         return None in condition.classes
-    if word.bare in condition.words or (word.bare[0] in "وف" and word.bare[1:] in condition.words):
+    joined = word.bare[0] in "وف" and condition.place != ">"  # what و joins on does not stand beside the word
+    if word.bare in condition.words or (joined and word.bare[1:] in condition.words):
         return True
     return any(test is not None and test(word) for test in condition.classes)
 

@@ -135,7 +135,8 @@ def _construct_with_alif(word: Word) -> bool:
     if word.bare[-2:] != "وا" or len(word.bare) < 5 or word.slots or _listed(word.bare):
         return False
     stems = {word.bare[:-1], word.bare[:-1].removeprefix("و")}
-    return any(one.construct and one.case == "n" for stem in stems for one in lexicon.forms().get(stem, ()))
+    found = [one for stem in stems for one in lexicon.forms().get(stem, ())]
+    return bool(found) and all(one.construct and one.case == "n" for one in found)
 
 
 def _sound_plural(clause: Clause, index: int) -> Hit | None:
@@ -191,7 +192,7 @@ def _wanted(clause: Clause, index: int, match: re.Match) -> tuple[str, str] | No
             clause.words[index + 1].slots & slots("ind_3mp", "past_3mp")
         )
         return ("n", "في أول الجملة") if clause.begins_sentence and verb_follows and len(clause.words) > 1 else None
-    if before.core in _INNA:
+    if before.core in _INNA and all(one.core != "إلا" for one in clause.after(index)):
         return "a", f"بعد «{before.text}»"
     if "prep" in before.classes and before.core not in ("حتى", "منذ", "خلا", "عدا", "حاشا", "من"):
         return "g", f"بعد «{before.text}»"
