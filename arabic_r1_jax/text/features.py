@@ -30,7 +30,7 @@ GROUPS = frozenset(
 )
 # Unvocalised, each is also another noun, of other gender or number (الفقر and the plural of فقرة), or of either gender.
 HOMOGRAPHS = frozenset(
-    "أعلام علم ألوف جمل فقر عدد قصص ضياع حزم عملة سن أرض قطاع ركاب عمال حضور شهود وقوف جلوس سجود قعود سود بيض أهلة سير"
+    "خادم شباب اثنين أعلام علم ألوف جمل فقر عدد قصص ضياع حزم عملة سن أرض قطاع ركاب عمال حضور شهود وقوف جلوس سجود قعود سود بيض أهلة سير"
     " دول عبر فكر حكم نظم قيم مدد ملل نحل سبل صور عقد كرم خدم حرس سلف خلف أدب طلب تبع رسل رؤوس سنن مدن ديون عيون جنان جنن "
     "خيل غنم إبل طير ذباب نخل نمل نحل شجر ثمر تمر حجر بقر حمام سحاب رمال قوى هدى فتات نبات بنات حياة صلات ذات بناء أعضاء أجزاء"
     " دوران عمران مطران جرمان طوفان بنيان إخوان جيران شبان فرسان خلان ولدان غلمان بلدان قضبان ميدان ديوان إيوان عنوان برهان".split()
@@ -53,7 +53,7 @@ def accepted(readings: Iterable[Reading]) -> frozenset[str]:
     """The values of a noun, and those that it may have all the same: any ending ين may be a plural of people."""
     found = values(readings)
     plural = any(
-        one.nominal.number == "d" and one.nominal.case == "o" or one.nominal.lemma == "كتاب" for one in readings
+        (one.nominal.number == "d" and one.nominal.case == "o") or one.nominal.lemma == "كتاب" for one in readings
     )
     return found | {"mp"} if plural and "things" not in found else found
 

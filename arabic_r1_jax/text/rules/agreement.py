@@ -44,6 +44,7 @@ _PREFIXED = {
     if preposition + word != "كذلك" and preposition + word not in ("لذلك", "بذلك")
 }
 _MASCULINE_IN_TA = frozenset("علامة خليفة داعية طاغية راوية نابغة باقعة رحالة فهامة نسابة بحاثة داهية عبدة".split())
+_SHE = slots("past_3fs", "ind_3fs")
 _THIRD_PERSON = slots("past_3ms", "ind_3ms", "sub_3ms", "juss_3ms")
 
 
@@ -97,7 +98,7 @@ def _stands_alone(clause: Clause, index: int, demonstrative: str, noun: frozense
         return False
     if before.core in ("في", "إلى", "من") and lemmas & _TIMES_AND_PLACES:
         return bool(index < 2 or clause.word(index - 2).classes)
-    return bool(before.nominals or before.classes or not before.slots or before.slots & third)
+    return bool(before.nominals or before.classes or not before.slots or before.slots & (third | _SHE))
 
 
 def _demonstrative(clause: Clause, index: int) -> Hit | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from arabic_r1_jax.text.clauses import Clause
-from arabic_r1_jax.text.features import DEMONSTRATIVES, definite_noun, values
+from arabic_r1_jax.text.features import DEMONSTRATIVES, HOMOGRAPHS, definite_noun, values
 from arabic_r1_jax.text.words import Reading, Word
 
 # Words of any gender and number in front of a genitive, or of no certain meaning.
@@ -18,7 +18,7 @@ def may_be(readings: Iterable[Reading], fits: Iterable[str]) -> bool:
     found = values(readings)
     if found & set(fits):
         return True
-    return "fs" in fits and bool(found & {"mp", "fp"}) or "mp" in fits and "things" in found
+    return ("fs" in fits and bool(found & {"mp", "fp"})) or ("mp" in fits and "things" in found)
 
 
 def only_adjective(word: Word | None) -> bool:
@@ -66,7 +66,7 @@ def _follow(clause: Clause, index: int, after_preposition: bool, chain: list) ->
             return True
         if not word.nominals:
             return _surely_verb(clause, index)  # an unknown word may be a noun
-        if any(reading.conjunction for reading in word.nominals):
+        if any(one.conjunction or one.nominal.lemma in HOMOGRAPHS for one in word.nominals):
             return False
         chain.append((index, word.nominals))
         if word.classes:
@@ -86,7 +86,7 @@ def _follow(clause: Clause, index: int, after_preposition: bool, chain: list) ->
 def _surely_verb(clause: Clause, index: int) -> bool:
     """Whether a word that may be a verb, and is no listed noun, is one: by its length, its ending or what is before it."""
     word, before = clause.word(index), clause.word(index - 1)
-    if not word.slots:
+    if not word.slots or (before is not None and before.classes & {"prep", "adverb_prep"}):
         return False
     if before is None or before.classes & {"conj", "negation", "jussive", "subjunctive", "inna", "relative", "kana"}:
         return True

@@ -1,0 +1,396 @@
+"""Agreement of verbs and their subjects: singular and of the subject's gender before it, of its number behind it.
+
+A verb before a noun may have it as object, so the rules for that order know which verbs take no person as object
+(`data/agreement_verbs.txt`). A noun in front may belong to a sentence of its own (الرجل ماتت زوجته); then a pronoun refers
+back to it, and where there is one behind the verb the rules say nothing.
+"""
+
+import functools
+from typing import NamedTuple
+
+from arabic_r1_jax.text import lexicon
+from arabic_r1_jax.text.clauses import Clause
+from arabic_r1_jax.text.features import definite_noun, named, of_a_group, opens_clause, values, verb
+from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.rules.antecedents import only_adjective
+from arabic_r1_jax.text.verb_forms import slots
+from arabic_r1_jax.text.words import PRONOUNS, Reading, Word
+
+PATTERNS: tuple[Pattern, ...] = ()
+
+_PERSON = {one: slots(*(f"{tense}_{one}" for tense in ("past", "ind", "sub", "juss"))) for one in (
+    "3ms", "3fs", "3mp", "3fp", "3md", "3fd"
+)}  # fmt: skip
+_THIRD = functools.reduce(int.__or__, _PERSON.values())
+_FITS = {"ms": ("3ms",), "fs": ("3fs",), "things": ("3fs", "3fp"), "mp": ("3mp", "3fs"), "fp": ("3fp", "3fs")}
+_WANTED = {"ms": "3ms", "fs": "3fs", "things": "3fs", "mp": "3mp", "fp": "3fp"}
+_REFERS = {"ms": ("ه",), "fs": ("ها",), "things": ("ها", "هم", "هن"), "mp": ("هم", "ها"), "fp": ("هن", "ها")}
+_TIMES = frozenset(
+    "يوم ليلة ليل نهار صباح مساء ظهر عصر فجر ضحى غد أسبوع شهر سنة عام قرن ساعة دقيقة ثانية لحظة مرة فترة مدة حين وقت زمن "
+    "دهر صيف شتاء ربيع خريف جمعة سبت أحد اثنين ثلاثاء أربعاء خميس موسم عقد حقبة عهد حق واقع حقيقة نتيجة خلاصة مهم غريب عادة "
+    "مرحلة بداية نهاية".split()
+)
+_IMPERSONAL = frozenset(
+    "يجب يمكن ينبغي يجوز يكفي يبدو يستحيل يصعب يسهل يتعين يلزم يحق يتضح يتبين يقال يستحسن يتسنى".split()
+)
+_KIN = {
+    (conjunction + form[: -1] + "ت" if form[-1] == "ة" else conjunction + form) + pronoun
+    for form in "أخت أخ أم أب جدة جد بنت ابنة ابن والد والدة عم عمة خال خالة زوجة زوج صديقة صديق أستاذة معلمة معلم جارة جار".split()
+    for pronoun in PRONOUNS
+    if pronoun != "كن"
+    for conjunction in ("", "و")
+}  # fmt: skip
+_KANA_BEFORE = frozenset("كان كانت يكون تكون ليس ليست أصبح أصبحت".split())
+_PARTICLES = frozenset("قد لا لن لم سوف".split())
+
+
+class Form(NamedTuple):
+    """A form of a verb that takes no person as object."""
+
+    prefix: str  # و, ف, س
+    form: str
+    person: str
+    kind: str  # place, person, any or thing
+
+
+@functools.cache
+def _intransitive() -> dict[str, Form]:
+    table = {}
+    for past, present, kind in lexicon.rows("agreement_verbs.txt"):
+        for form, prefixes in ((past, ("", "و", "ف")), (present, ("", "و", "ف", "س", "وس", "فس"))):
+            for person in ("3ms", "3fs", "3mp", "3fp"):
+                if inflected := form if person == "3ms" else verb(form, person):
+                    for prefix in prefixes:
+                        table.setdefault(prefix + inflected, Form(prefix, inflected, person, kind))
+    return table
+
+
+@functools.cache
+def _names() -> dict[str, str]:
+    return {name: gender + "s" for name, gender in lexicon.rows("agreement_names.txt")}
+
+
+def _noun(word: Word) -> tuple[Reading, ...]:
+    """As `definite_noun`; of the kin with a pronoun (أمي) no other reading counts."""
+    if word.bare in _KIN:
+        return tuple(one for one in word.nominals if one.state == "pron" and not one.nominal.adjective)
+    return definite_noun(word, no_verb=True)
+
+
+def _subject(word: Word | None) -> tuple[frozenset[str], bool, tuple[Reading, ...]]:
+    """(values, whether human, readings) of a noun without prefixes that is a subject or object; no values if unsure."""
+    if word is None:
+        return frozenset(), False, ()
+    if value := _names().get(word.bare):
+        return frozenset({value}), True, ()
+    readings = _noun(word)
+    if not readings or any(one.preposition or one.conjunction for one in readings) or of_a_group(readings):
+        return frozenset(), False, ()
+    if any(one.nominal.lemma in _TIMES for one in readings):
+        return frozenset(), False, ()
+    return values(readings), all(one.nominal.human for one in readings), readings
+
+
+def _changed(clause: Clause, first: int, last: int, verb_at: int, right: str) -> str:
+    return " ".join(right if at == verb_at else clause.words[at].text for at in range(first, last + 1))
+
+
+def _verb_then_subject(clause: Clause, index: int) -> Hit | None:
+    """ذهب البنت, سافرت الوزير, ذهبوا الطلاب with verbs that take no person as object."""
+    one = _intransitive()[clause.word(index).bare]
+    place, after = index + 1, clause.word(index + 1)
+    if after and "prep_pron" in after.classes:
+        place += 1
+    noun = clause.word(place)
+    found, human, readings = _subject(noun)
+    if not found or (clause.word(index).nominals and not _no_noun(clause, index, place)):
+        return None
+    if one.kind == "thing" and human:
+        return None
+    wanted = _wanted_before(one, found, human, readings)
+    if wanted is None or not (right := verb(one.form, wanted)) or right == one.form:
+        return None
+    return Hit(index, place, _changed(clause, index, place, index, one.prefix + right), named(noun, found))
+
+
+def _no_noun(clause: Clause, index: int, place: int) -> bool:
+    """Whether a word that may also be a noun (ذهب) is a verb here: it begins the sentence, and إلى follows."""
+    after = clause.word(place + 1)
+    readings = clause.word(index).nominals
+    if any(not one.listed and not one.nominal.adjective for one in readings):
+        return False
+    listed = any(one.listed for one in readings)
+    return not listed or (not index and clause.begins_sentence and bool(after and after.core == "إلى"))
+
+
+def _wanted_before(one: Form, found: frozenset[str], human: bool, readings: tuple[Reading, ...]) -> str | None:
+    if one.person == "3ms":
+        if one.form[0] == "ت":  # تحسن: its masdar, or another verb with ت of the present
+            return None
+        return "3fs" if found == {"fs"} and (human or one.kind == "thing") else None
+    if one.person == "3fs":
+        sound = all(reading.nominal.case == "n" and reading.nominal.number == "p" for reading in readings)
+        masculine = found == {"ms"} or (found == {"mp"} and readings and sound)
+        return "3ms" if masculine and (human or one.kind == "thing") and one.form != "غادرت" else None
+    if one.person == "3mp" and found == {"mp"} and all(reading.state == "al" for reading in readings):
+        return "3ms" if not one.form.startswith(("قال", "يقول")) else None
+    return "3fs" if one.person == "3fp" and found == {"fp"} and human else None
+
+
+def _plural_then_subject(clause: Clause, index: int) -> Hit | None:
+    """حضروا المدعوون, يكتبون المهندسون: any plural verb in front of a nominative plural."""
+    word, noun = clause.word(index), clause.word(index + 1)
+    if not noun or noun.bare[:2] != "ال" or noun.classes or word.classes - {"kana"} or word.nominals:
+        return None
+    readings = noun.nominals
+    if word.bare.startswith(("قال", "يقول", "ليس")) or not _all_plural(word) or not readings:
+        return None
+    broken = not index and not word.slots & slots("imp") and clause.begins_sentence and _object_follows(clause, index)
+    if not all(one.nominal.gender != "f" and one.nominal.number == "p" for one in readings):
+        return None
+    if not (broken or all(one.nominal.case == "n" for one in readings)):
+        return None
+    prefix, form = next((one.conjunction + "س" * one.future, one) for one in word.verbs)
+    stem = word.bare[len(prefix) :]
+    if form.pronoun or not (right := verb(stem, "3ms")):
+        return None
+    return Hit(index, index + 1, f"{prefix}{right} {noun.text}", named(noun, {"mp"}))
+
+
+def _all_plural(word: Word) -> bool:
+    others = _PERSON["3ms"] | _PERSON["3fs"]
+    return bool(word.slots & _PERSON["3mp"]) and not word.slots & others
+
+
+_TWO_OBJECTS = (
+    "أعط",
+    "يعط",
+    "منح",
+    "يمنح",
+    "علم",
+    "يعلم",
+    "سأل",
+    "يسأل",
+    "أر",
+    "ير",
+    "جعل",
+    "يجعل",
+    "وهب",
+    "كس",
+    "حرم",
+)
+
+
+def _object_follows(clause: Clause, index: int) -> bool:
+    """Whether the noun after next is the verb's object, so that the next is its subject."""
+    people, thing = definite_noun(clause.word(index + 1)), definite_noun(clause.word(index + 2))
+    if not people or not thing or any(one.nominal.adjective or one.preposition or one.conjunction for one in thing):
+        return False
+    if clause.word(index).bare.startswith(_TWO_OBJECTS) or of_a_group(people):
+        return False
+    return values(people) == {"mp"} and not any(one.nominal.human for one in thing)
+
+
+def _may_be_subject(word: Word) -> bool:
+    return word.bare[:2] == "ال" or word.bare[:3] in ("وال", "فال") or word.bare in _KIN
+
+
+def _subject_then_verb(clause: Clause, index: int) -> Hit | None:
+    """الطلاب ذهب, أختي يدرس, الأسعار ارتفعوا at the beginning of a sentence or behind إن and the like."""
+    before = clause.word(index - 1)
+    if not opens_clause(clause, index) and not (before and before.core in _KANA_BEFORE):
+        return None
+    noun = clause.word(index)
+    readings = _noun(noun)
+    if not readings or any(one.preposition or one.nominal.adjective for one in readings) or of_a_group(readings):
+        return None
+    found = values(readings)
+    if found & {"md", "fd"} or len(found) != 1 or any(one.nominal.lemma in _TIMES for one in readings):
+        return None
+    (value,) = found
+    place = index + 1
+    while (passed := clause.word(place)) and (
+        passed.bare in _PARTICLES or (only_adjective(passed) and _agrees(values(passed.nominals), value))
+    ):
+        place += 1
+    if passed is None or (passed.classes and "kana" not in passed.classes):
+        return None
+    right = _mismatch(clause, readings, value, place)
+    if not right or right == passed.bare:
+        return None
+    return Hit(index, place, _changed(clause, index, place, place, right), named(noun, found))
+
+
+def _agrees(shown: frozenset[str], value: str) -> bool:
+    return value in shown or (value == "things" and bool(shown & {"fs", "fp", "mp"}))
+
+
+def _mismatch(clause: Clause, readings: tuple[Reading, ...], value: str, place: int) -> str | None:
+    """The verb that should stand at a place; None where the one that does may be right."""
+    word, human = clause.word(place), all(one.nominal.human for one in readings)
+    form = next((one for one in word.verbs if not one.conjunction), None)
+    if not form or _elative(clause, place, human) or (len(word.bare) < 4 and not _short_verb(clause, place, human)):
+        return None
+    persons = [one for one, bits in _PERSON.items() if word.slots & bits]
+    if not persons or word.bare in _IMPERSONAL or set(persons) & set(_fitting(readings, value)):
+        return None
+    if any(one.pronoun for one in word.verbs) or {"3md", "3fd"} >= set(persons):
+        return None
+    rest = [one for one in clause.after(place) if not one.classes & {"demonstrative", "pronoun"}]
+    if any(one.bare.endswith(_REFERS[value]) and len(one.bare) > 2 for one in rest):
+        return None
+    if "kana" in word.classes and not _kana_is_its(clause, value, place):
+        return None
+    if "kana" not in word.classes and word.nominals and not (human and _no_predicate(clause, place)):
+        return None
+    she = {"3fs"} >= set(persons)
+    if value == "ms" and not human and (not she or word.bare not in _intransitive()):
+        return None
+    if "3mp" in persons and not human and value in ("ms", "fs"):
+        return None
+    prefix = "س" * form.future
+    right = verb(word.bare[len(prefix) :], _WANTED[value])
+    if right and clause.word(place - 1).core in ("لم", "لن") and right.endswith("ون"):
+        right = right[:-1] + "ا"
+    return right and prefix + right
+
+
+def _elative(clause: Clause, place: int, human: bool) -> bool:
+    """Whether a verb of the pattern أفعل may be a comparative."""
+    word, after = clause.word(place), clause.word(place + 1)
+    if word.bare[0] != "أ" or len(word.bare) > 4 or word.bare[2:3] == "ا":
+        return False
+    return not human or after is None or word.bare in lexicon.diptotes() or not after.classes or after.core == "من"
+
+
+def _short_verb(clause: Clause, place: int, human: bool) -> bool:
+    """Whether a word of three letters is a verb and not a noun that no list has: by a weak letter or its use."""
+    word = clause.word(place)
+    if word.bare[1] == "ا" or word.bare[-1] in "ىا":
+        return True
+    return _no_predicate(clause, place) if human else word.bare in _intransitive()
+
+
+def _fitting(readings: tuple[Reading, ...], value: str) -> tuple[str, ...]:
+    """The persons of verbs that may follow a noun; a sound masculine plural takes no feminine."""
+    if value == "mp" and all(one.nominal.case for one in readings):
+        return ("3mp",)
+    return _FITS[value]
+
+
+def _no_predicate(clause: Clause, place: int) -> bool:
+    """Whether a word that is verb and noun (شرح) says no noun of a person: a thing, and no genitive behind it."""
+    word, after = clause.word(place), clause.word(place + 1)
+    if len(word.bare) == 3 and word.bare[1] == "ا" and not any(one.listed for one in word.nominals):
+        return True  # فاز: a participle of a doubled verb by its letters
+    if any(one.nominal.human or one.nominal.adjective or one.state or one.preposition for one in word.nominals):
+        return False
+    if after is None:
+        return False
+    attached = bool(after.nominals) and all(one.preposition for one in after.nominals)
+    return attached or bool(after.classes & {"prep", "prep_pron", "adverb_prep"})
+
+
+def _kana_is_its(clause: Clause, value: str, place: int) -> bool:
+    """Whether the verb or adjective behind كان agrees with the noun in front of it."""
+    after = clause.word(place + 1)
+    if after is None or after.classes:
+        return False
+    if after.slots and not after.nominals:
+        fits = functools.reduce(int.__or__, (_PERSON[one] for one in _FITS[value]))
+        return bool(after.slots & fits) and not after.slots & _PERSON["3ms" if value != "ms" else "3fs"]
+    adjectives = after.nominals and all(
+        one.nominal.adjective and not one.state and one.listed for one in after.nominals
+    )
+    return bool(adjectives) and value != "ms" and values(after.nominals) <= {"fs", "mp", "fp"}
+
+
+_KANA = {"كان": "كانت", "أصبح": "أصبحت", "صار": "صارت", "ظل": "ظلت", "بات": "باتت", "يكون": "تكون", "يصبح": "تصبح"}
+
+
+def _kana_then_subject(clause: Clause, index: int) -> Hit | None:
+    """كان البنت, and كان السيارة جديدة where the predicate is feminine too."""
+    word, noun, after = clause.word(index), clause.word(index + 1), clause.word(index + 2)
+    found, human, _ = _subject(noun)
+    if found != {"fs"} or word.core not in _KANA:
+        return None
+    if not human and not (
+        after
+        and not after.classes
+        and after.nominals
+        and all(one.nominal.adjective and not one.state and one.nominal.gender == "f" for one in after.nominals)
+    ):
+        return None
+    right = word.conjunction + _KANA[word.core]
+    return Hit(index, index + 1, f"{right} {noun.text}", named(noun, found))
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "agreement.verb",
+        "الفعل قبل فاعله مفرد دائما، ويطابقه في التذكير والتأنيث.",
+        lambda word: word.bare in _intransitive(),
+        _verb_then_subject,
+        wrong=(
+            "{ذهب البنت→ذهبت البنت} إلى المدرسة",
+            "{سافرت الوزير→سافر الوزير} إلى باريس",
+            "{ذهبوا الطلاب→ذهب الطلاب} إلى المتحف",
+            "{تعمل أخي→يعمل أخي} مهندسا",
+            "{قال لي أمي→قالت لي أمي} ذلك",
+            "{حضرن الطالبات→حضرت الطالبات} مبكرات",
+            "{وصل فاطمة→وصلت فاطمة} أمس",
+        ),
+        right=(
+            "ذهب الولد إلى المدرسة",
+            "عمل المرأة في المجتمع مهم",
+            "وصلت البيت متأخرا",
+            "قالوا الرجال قادمون",
+            "رأى البنت في الطريق",
+            "تعطل السيارة أخره",
+            "قالت الأعراب",
+        ),
+        confidence=0.85,
+    ),
+    Rule(
+        "agreement.verb",
+        "الفعل قبل فاعله مفرد دائما.",
+        lambda word: word.bare.endswith(("وا", "ون")) and len(word.bare) > 3,
+        _plural_then_subject,
+        wrong=("{حضروا المدعوون→حضر المدعوون} الحفل", "{يكتبون الطلاب→يكتب الطلاب} الدرس"),
+        right=("قتلوا الرجال", "يعطون الأطفال الكتب", "كانوا المسلمين الأولين", "قالوا المؤمنون إخوة"),
+        confidence=0.85,
+    ),
+    Rule(
+        "agreement.verb",
+        "الفعل بعد فاعله يطابقه في التذكير والتأنيث والعدد.",
+        _may_be_subject,
+        _subject_then_verb,
+        wrong=(
+            "{الطلاب وصل→الطلاب وصلوا} إلى القاعة",
+            "{المعلمة شرح→المعلمة شرحت} لنا الدرس",
+            "{الأسعار ارتفعوا→الأسعار ارتفعت} كثيرا",
+            "{أختي يدرس→أختي تدرس} الطب",
+            "{الطالبات كتبوا→الطالبات كتبن} الإجابات",
+            "قال إن {الطلاب لم ينجح→الطلاب لم ينجحوا} في الامتحان",
+        ),
+        right=(
+            "الرجل ماتت زوجته",
+            "الأولاد تلعب في الحديقة",
+            "المسألة يجب أن تناقش",
+            "القوم ذهبوا",
+            "الليلة يسافر أخي",
+            "البنت مدرسة ماهرة",
+            "الكتاب قرأت نصفه",
+        ),
+        confidence=0.85,
+    ),
+    Rule(
+        "agreement.verb",
+        "الفعل الناقص يطابق اسمه في التذكير والتأنيث.",
+        lambda word: word.core in _KANA,
+        _kana_then_subject,
+        wrong=("{كان البنت→كانت البنت} صغيرة", "{كان السيارة→كانت السيارة} جديدة"),
+        right=("كان الولد صغيرا", "كانت البنت صغيرة", "ليس المرأة وحدها", "كان في المدينة سوق"),
+        confidence=0.85,
+    ),
+)
