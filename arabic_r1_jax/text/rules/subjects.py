@@ -44,11 +44,16 @@ _KANA_BEFORE = frozenset("كان كانت يكون تكون ليس ليست أص
 _PARTICLES = frozenset("قد لا لن لم سوف".split())
 
 
+# Presents that are as well those of a verb with an object: يُخرج, يُحضر, يُضحك.
+_CAUSATIVE = frozenset("خرج نزل حضر دخل جلس ضحك فرح حزن غضب سقط ظهر قيم رجع وصل بكي سكت".split())
+
+
 class Form(NamedTuple):
     """A form of a verb that takes no person as object."""
 
     prefix: str  # و, ف, س
     form: str
+    base: str  # its third person singular masculine
     person: str
     kind: str  # place, person, any or thing
 
@@ -61,7 +66,7 @@ def _intransitive() -> dict[str, Form]:
             for person in ("3ms", "3fs", "3mp", "3fp"):
                 if inflected := form if person == "3ms" else verb(form, person):
                     for prefix in prefixes:
-                        table.setdefault(prefix + inflected, Form(prefix, inflected, person, kind))
+                        table.setdefault(prefix + inflected, Form(prefix, inflected, form, person, kind))
     return table
 
 
@@ -74,7 +79,7 @@ def _noun(word: Word) -> tuple[Reading, ...]:
     """As `definite_noun`; of the kin with a pronoun (أمي) no other reading counts."""
     if word.bare in _KIN:
         return tuple(one for one in word.nominals if one.state == "pron" and not one.nominal.adjective)
-    return definite_noun(word, no_verb=True)
+    return definite_noun(word)
 
 
 def _subject(word: Word | None) -> tuple[frozenset[str], bool, tuple[Reading, ...]]:
@@ -86,7 +91,7 @@ def _subject(word: Word | None) -> tuple[frozenset[str], bool, tuple[Reading, ..
     readings = _noun(word)
     if not readings or any(one.preposition or one.conjunction for one in readings) or of_a_group(readings):
         return frozenset(), False, ()
-    if any(one.nominal.lemma in _TIMES for one in readings):
+    if any(one.nominal.lemma in _TIMES or one.nominal.adjective for one in readings):
         return frozenset(), False, ()
     return values(readings), all(one.nominal.human for one in readings), readings
 
@@ -105,10 +110,10 @@ def _verb_then_subject(clause: Clause, index: int) -> Hit | None:
     found, human, readings = _subject(noun)
     if not found or (clause.word(index).nominals and not _no_noun(clause, index, place)):
         return None
-    if one.kind == "thing" and human:
+    if (one.kind == "thing" and human) or one.form[1:].removesuffix("ون") in _CAUSATIVE:
         return None
     wanted = _wanted_before(one, found, human, readings)
-    if wanted is None or not (right := verb(one.form, wanted)) or right == one.form:
+    if wanted is None or not (right := verb(one.base, wanted)) or right == one.form:
         return None
     return Hit(index, place, _changed(clause, index, place, index, one.prefix + right), named(noun, found))
 
