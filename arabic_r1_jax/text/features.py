@@ -22,19 +22,12 @@ NAMES = {
     "fp": "جمع مؤنث",
     "things": "جمع لغير العاقل",
 }
-# Singulars that may take a plural, and plurals of groups that may be treated as people.
-GROUPS = frozenset(
-    "قوم ناس بشر نفر رهط جمع جمهور شعب فريق جيش وفد جيل جماعة فئة طائفة قبيلة أمة عشيرة أسرة عائلة طبقة حزب جند حشد أهل آل "
-    "عدو شباب خصم حرس ضيف ولد ذرية نسل رعية عرب ركب خلق عالم مجتمع نصف معظم غالب بعض كل جميع سائر كثير قليل عدد مجموعة أكثر"
-    " نخبة شريحة جالية فرقة طرف جانب ملك روح نفس شخصية ضحية كائن مخلوق طفولة أغلبية غالبية أقلية حاشية عصابة شرطة ألف لفيف".split()
-)
-# Unvocalised, each is also another noun, of other gender or number (الفقر and the plural of فقرة), or of either gender.
-HOMOGRAPHS = frozenset(
-    "فراء خادم شباب اثنين أعلام علم ألوف جمل فقر عدد قصص ضياع حزم عملة سن أرض قطاع ركاب عمال حضور شهود وقوف جلوس سجود قعود سود بيض أهلة سير"
-    " دول عبر فكر حكم نظم قيم مدد ملل نحل سبل صور عقد كرم خدم حرس سلف خلف أدب طلب تبع رسل رؤوس سنن مدن ديون عيون جنان جنن "
-    "خيل غنم إبل طير ذباب نخل نمل نحل شجر ثمر تمر حجر بقر حمام سحاب رمال قوى هدى فتات نبات بنات حياة صلات ذات بناء أعضاء أجزاء"
-    " دوران عمران مطران جرمان طوفان بنيان إخوان جيران شبان فرسان خلان ولدان غلمان بلدان قضبان ميدان ديوان إيوان عنوان برهان".split()
-)
+
+
+@functools.cache
+def words_of(kind: str) -> frozenset[str]:
+    """The words of a class of agreement_words.txt: group, homograph, time."""
+    return frozenset(word for word, one in lexicon.rows("agreement_words.txt") if one == kind)
 
 
 def values(readings: Iterable[Reading]) -> frozenset[str]:
@@ -86,7 +79,7 @@ def _unsure(reading: Reading, bare: str) -> bool:
     if not reading.listed:
         return True
     stem = bare[bare.index("ال") + 2 :] if reading.state == "al" and "ال" in bare else bare.removeprefix("لل")
-    if stem in HOMOGRAPHS or (nominal.number == "d" and len(nominal.lemma) < 3):
+    if stem in words_of("homograph") or (nominal.number == "d" and len(nominal.lemma) < 3):
         return True
     participle = nominal.number == "p" and stem[:1] == "م" and stem[2:3] == "ا" and len(stem) == 5
     return participle and bool(verb_forms.load().get(stem, 0) & slots("ap", "pp"))
@@ -94,7 +87,7 @@ def _unsure(reading: Reading, bare: str) -> bool:
 
 def of_a_group(readings: Iterable[Reading]) -> bool:
     """Whether singular and plural are both right with a noun."""
-    return any(reading.nominal.lemma in GROUPS for reading in readings)
+    return any(reading.nominal.lemma in words_of("group") for reading in readings)
 
 
 def has_pronoun(words: Iterable[Word], pronouns: tuple[str, ...]) -> bool:

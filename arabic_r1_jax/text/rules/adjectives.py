@@ -1,6 +1,400 @@
-"""Empty until written."""
+"""Agreement of adjectives with the noun they stand behind: as attribute (سيارة جديد) and as predicate (السماء صاف).
 
-from arabic_r1_jax.text.findings import Pattern, Rule
+An indefinite adjective behind an indefinite noun may be its genitive (حياة فقير); so it is either one of those that never
+stand for a person (`data/agreement_adjectives.txt`), or the noun shows by its ending that no genitive follows.
+"""
+
+import functools
+import re
+
+from arabic_r1_jax.text import lexicon, verb_forms
+from arabic_r1_jax.text.clauses import Clause
+from arabic_r1_jax.text.features import (
+    accepted,
+    adjective,
+    definite_noun,
+    named,
+    of_a_group,
+    opens_clause,
+    values,
+    words_of,
+)
+from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.rules.antecedents import heads, only_adjective
+from arabic_r1_jax.text.verb_forms import slots
+from arabic_r1_jax.text.words import Reading, Word
 
 PATTERNS: tuple[Pattern, ...] = ()
-RULES: tuple[Rule, ...] = ()
+
+_NO_RULE = frozenset(
+    "حسن أول آخر أخير ثان ثاني ثالث رابع خامس سادس سابع ثامن تاسع عاشر حادي عام خاص وحيد بعض غير سائر أعلى أدنى أقصى أكثر بني".split()
+)
+_ENDINGS = ("ات", "ون", "ين", "ة", "ا", "")
+_OF_PEOPLE_ONLY = re.compile("[ء-ي]{3}اء|أ[ء-ي]{2,3}اء|جدد")
+_KANA = frozenset("كان كانت يكون تكون أصبح أصبحت ليس ليست ظل ظلت صار صارت بات باتت تصبح يصبح".split())
+_SPEECH = (
+    "قال",
+    "يقول",
+    "تقول",
+    "قلت",
+    "أعلن",
+    "أكد",
+    "ذكر",
+    "ظن",
+    "حسب",
+    "زعم",
+    "رأ",
+    "ير",
+    "تر",
+    "وجد",
+    "جعل",
+    "عد",
+    "اعتبر",
+)
+
+
+@functools.cache
+def _of_things() -> frozenset[str]:
+    return frozenset(row[0] for row in lexicon.rows("agreement_adjectives.txt"))
+
+
+@functools.lru_cache(1 << 16)
+def _is_adjective(bare: str) -> bool:
+    """Whether a spelling is a listed adjective or a participle in م, with or without the article."""
+    stem = bare.removeprefix("ال")
+    if any(nominal.adjective for nominal in lexicon.forms().get(stem, ())):
+        return True
+    if stem[:1] != "م" or len(stem) < 4:
+        return False
+    participle, table = slots("ap", "pp"), verb_forms.load()
+    return any(stem.endswith(one) and table.get(stem.removesuffix(one), 0) & participle for one in _ENDINGS)
+
+
+def _adjective(word: Word) -> tuple[Reading, ...]:
+    """The readings of a word that can only be an adjective."""
+    if word.classes:
+        return ()
+    readings = tuple(one for one in word.nominals if not (one.state == "pron" and word.bare[-1] == "ي"))
+    if any(one.conjunction and not one.listed for one in readings):
+        readings = tuple(one for one in readings if one.listed or not one.conjunction)
+    readings = tuple(one for one in readings if not one.nominal.construct)
+    if any(not one.preposition and one.listed and one.nominal.lemma in _of_things() for one in readings):
+        readings = tuple(one for one in readings if not one.preposition)
+    fine = all(
+        one.nominal.adjective
+        and not one.preposition
+        and not one.conjunction
+        and (one.listed or _sure_participle(one.nominal.lemma))
+        for one in readings
+    )
+    if not fine or any(one.nominal.lemma in _NO_RULE for one in readings):
+        return ()
+    return readings
+
+
+def _sure_participle(lemma: str) -> bool:
+    """Whether a participle that no list has is hardly a noun or masdar as well (مؤثر, مطابقة)."""
+    return lemma[0] == "م" and len(lemma) > 4 and lemma[2] != "ا"
+
+
+def _fit(noun: tuple[Reading, ...], word: Word, readings: tuple[Reading, ...]) -> bool:
+    """Whether an adjective may belong to a noun of these values; always for duals, which are another rule's."""
+    nouns, human = accepted(noun), values(noun)
+    shown = values(readings) | ({"mp"} if word.bare.endswith("ين") else set())
+    if not shown or nouns & shown or {"md", "fd"} >= nouns - ({"mp"} if "mp" not in human else set()):
+        return True
+    if "things" not in nouns:
+        return False
+    broken = any(one.nominal.number == "p" and one.nominal.case in ("", "a") for one in readings)
+    return "fs" in shown or "fp" in shown or (broken and not _OF_PEOPLE_ONLY.fullmatch(word.bare.removeprefix("ال")))
+
+
+def _depends(clause: Clause, index: int, readings: tuple[Reading, ...], nouns: tuple[Reading, ...] = ()) -> bool:
+    """Whether the adjective may belong to a noun behind it, or be a noun itself.
+
+    المدينة كثير سكانها, طويل القامة, المنصوص عليها; كثير من الناس; and a plural of people behind a thing.
+    """
+    after, shown = clause.word(index + 1), values(readings)
+    if nouns and shown <= {"mp", "md"} and not values(nouns) & {"mp", "fp"}:
+        if not all(one.nominal.lemma in _of_things() - {"كثير", "قليل"} for one in readings):
+            return True
+    if after is None:
+        return False
+    if "prep_pron" in after.classes or (after.bare.endswith(("ه", "ها", "هم", "هن", "هما")) and not after.classes):
+        return True
+    if after.core == "من" and (shown == {"fp"} or readings[0].nominal.lemma in ("كثير", "قليل")):
+        return True
+    if after.classes:
+        return False
+    if after.bare[:2] == "ال" and not all(one.state for one in readings):
+        return True
+    return any(one.state and not one.preposition and not one.conjunction for one in after.nominals)
+
+
+def _suggestion(readings: tuple[Reading, ...], nouns: tuple[Reading, ...], article: str, case: str) -> str | None:
+    wanted = sorted(values(nouns))
+    if wanted == ["md", "mp"]:
+        wanted = ["mp"]
+    if len(wanted) != 1 or len({one.nominal.lemma for one in readings}) != 1:
+        return None
+    value = "fs" if wanted[0] == "things" else wanted[0]
+    shown = next((one.nominal.case for one in nouns if one.nominal.case), case)
+    form = adjective(readings[0].nominal.lemma, value, "" if value == "ms" and article else shown)
+    return form and article + form
+
+
+def _hit(clause: Clause, place: int, index: int, right: str | None, nouns: tuple[Reading, ...]) -> Hit | None:
+    if right == clause.word(index).bare:
+        return None
+    words = [clause.words[at].text for at in range(place, index)]
+    text = " ".join([*words, right]) if right else None
+    return Hit(place, index, text, named(clause.word(place), values(nouns)))
+
+
+def _definite(clause: Clause, index: int) -> Hit | None:
+    """المدن الكبير, المعلمون المجتهد: both with the article."""
+    word = clause.word(index)
+    readings = _adjective(word)
+    if not readings or not all(one.state == "al" for one in readings):
+        return None
+    chain = heads(clause, index - 1)
+    if not chain:
+        return None
+    place, nouns = chain[0]
+    if _depends(clause, index, readings, nouns) or _of_a_people(readings, nouns):
+        return None
+    if _fit(nouns, word, readings) or any(of_a_group(one) for _, one in chain):
+        return None
+    if any(_fit(one, word, readings) for _, one in chain[1:]):
+        return None
+    if place and any(one.conjunction for one in nouns):
+        return None
+    case = "n" if place == 0 else "o"
+    return _hit(clause, place, index, _suggestion(readings, nouns, "ال", case), nouns)
+
+
+def _indefinite_noun(clause: Clause, index: int) -> tuple[Reading, ...]:
+    """The readings of a word that can only be a listed indefinite noun."""
+    word, before = clause.word(index), clause.word(index - 1)
+    if word is None or word.classes or not word.nominals:
+        return ()
+    readings = tuple(one for one in word.nominals if (one.listed or one.state) and not one.nominal.construct)
+    homographs = words_of("homograph")
+    if not readings or word.bare in homographs or word.bare[1:] in homographs or word.bare[:-1] in homographs:
+        return ()
+    if any(one.state or one.nominal.adjective or one.conjunction for one in readings):
+        return ()
+    if word.slots and word.bare.endswith("نا"):
+        return ()
+    if word.slots and not (before and "prep" in before.classes) and word.bare[-1] not in "ةا":
+        return ()
+    return readings
+
+
+def _governors(clause: Clause, index: int) -> list[tuple[Reading, ...]] | None:
+    """Indefinite nouns in front of an index that may own an adjective behind it; None if a word is not known."""
+    found = []
+    for at in range(index, max(index - 5, -1), -1):
+        word = clause.words[at]
+        if word.number is not None or "number" in word.classes or word.classes & {"prep", "adverb_prep"}:
+            continue
+        if "conj" in word.classes:
+            return None
+        if word.classes:
+            break
+        if not word.nominals:
+            if not word.slots:
+                return None
+            break
+        if all(one.state == "al" for one in word.nominals):
+            break
+        found.append(word.nominals)
+    return found
+
+
+def _indefinite(clause: Clause, index: int) -> Hit | None:
+    """سيارة جديد, نتائج مهم, مهندسين ماهر: both without the article."""
+    word = clause.word(index)
+    readings = _adjective(word)
+    if not index or not readings or any(one.state for one in readings):
+        return None
+    nouns = _indefinite_noun(clause, index - 1)
+    if _depends(clause, index, readings, nouns):
+        return None
+    if not nouns or _fit(nouns, word, readings) or of_a_group(nouns):
+        return None
+    things = all(one.nominal.lemma in _of_things() for one in readings)
+    with_nun = all(one.nominal.case and one.nominal.number != "s" for one in nouns)
+    accusative = any(one.nominal.case == "a" for one in readings)
+    if not things and not (with_nun and not accusative):
+        return None
+    if any(one.conjunction for one in clause.word(index - 1).nominals):
+        return None
+    before = _governors(clause, index - 2)
+    if before is None or any(_fit(one, word, readings) for one in before):
+        return None
+    case = "a" if accusative or any(one.nominal.case == "a" for one in nouns) else "o"
+    return _hit(clause, index - 1, index, _suggestion(readings, nouns, "", case), nouns)
+
+
+def _of_a_people(readings: tuple[Reading, ...], nouns: tuple[Reading, ...]) -> bool:
+    """الجنود البحرية: a noun in ية behind a plural of people."""
+    return values(readings) == {"fs"} and "mp" in values(nouns) and readings[0].nominal.lemma[-1] == "ي"
+
+
+def _predicate(clause: Clause, index: int) -> Hit | None:
+    """السماء صاف, كانت الشوارع مزدحمين: an adjective that says what the noun is."""
+    word = clause.word(index)
+    readings = _adjective(word)
+    if not index or not readings or any(one.state for one in readings):
+        return None
+    place = index - 1
+    while place and only_adjective(clause.word(place)):
+        place -= 1
+    nouns = definite_noun(clause.word(place))
+    before = clause.word(place - 1)
+    kana = before is not None and before.core in _KANA
+    if not nouns or not (kana or opens_clause(clause, place)) or of_a_group(nouns):
+        return None
+    if any(one.preposition or one.nominal.adjective for one in nouns) or _fit(nouns, word, readings):
+        return None
+    if _depends(clause, index, readings, nouns) or (not kana and any(one.nominal.case == "a" for one in readings)):
+        return None
+    if readings[0].state or (word.slots and _verb_fits(word, nouns)):
+        return None
+    right = _suggestion(readings, nouns, "", "a" if kana and "ms" in values(nouns) else "o" if kana else "n")
+    return _hit(clause, place, index, right, nouns)
+
+
+def _verb_fits(word: Word, nouns: tuple[Reading, ...]) -> bool:
+    person = {"ms": "3ms", "fs": "3fs", "things": "3fs", "mp": "3mp", "fp": "3fp"}
+    return any(
+        word.slots & slots(f"past_{person[one]}", f"ind_{person[one]}") for one in values(nouns) if one in person
+    )
+
+
+def _article_missing(clause: Clause, index: int) -> Hit | None:
+    """تحدث الخبير عن الوضع اقتصادي: in a sentence that a verb begins, an adjective that is neither حال nor predicate."""
+    word, first = clause.word(index), clause.word(0)
+    readings = _adjective(word)
+    if (
+        index < 2
+        or not readings
+        or values(readings) != {"ms"}
+        or any(one.state or one.nominal.case for one in readings)
+    ):
+        return None
+    lemma = readings[0].nominal.lemma
+    if (
+        lexicon.accusative(word.bare) is None
+        or (lemma not in _of_things() and lemma[-1] != "ي")
+        or word.bare[-1] in "ا"
+    ):
+        return None
+    nouns = definite_noun(clause.word(index - 1))
+    if values(nouns) != {"ms"} or any(one.state != "al" or one.nominal.adjective for one in nouns):
+        return None
+    after = clause.word(index + 1)
+    if after and not after.classes & {"prep", "adverb", "adverb_prep", "conj"}:
+        return None
+    if (
+        (after and after.core == "من")
+        or not first.slots
+        or first.nominals
+        or first.classes
+        or first.bare.startswith(_SPEECH)
+    ):
+        return None
+    if any(one.classes - {"prep", "adverb_prep", "adverb"} for one in clause.words[:index]):
+        return None
+    return _hit(clause, index - 1, index, "ال" + word.bare, nouns)
+
+
+def _article_too_much(clause: Clause, index: int) -> Hit | None:
+    """حاسوبا المحمول, سيارة الجديدة."""
+    word, noun = clause.word(index), clause.word(index - 1)
+    readings = _adjective(word)
+    if not index or not readings or not all(one.state == "al" for one in readings):
+        return None
+    nouns = _indefinite_noun(clause, index - 1)
+    if not nouns or not _fit(nouns, word, readings) or _depends(clause, index, readings):
+        return None
+    tanween = all(one.nominal.case == "a" for one in nouns) and readings[0].nominal.lemma[-1] != "ي"
+    with_nun = all(one.nominal.case and one.nominal.number == "p" for one in nouns)
+    things = all(one.nominal.lemma in _of_things() for one in readings)
+    feminine = things and noun.bare[-1] == "ة" and values(readings) == {"fs"}
+    if not (tanween or with_nun or feminine):
+        return None
+    right = word.bare[2:]
+    if tanween and values(readings) == {"ms"} and (shown := lexicon.accusative(right)):
+        right = shown
+    return _hit(clause, index - 1, index, right, nouns)
+
+
+def _may_be_adjective(word: Word) -> bool:
+    return len(word.bare) > 2 and _is_adjective(word.bare)
+
+
+def _rule(message: str, find, wrong: tuple[str, ...], right: tuple[str, ...], confidence: float) -> Rule:
+    return Rule("agreement.adjective", message, _may_be_adjective, find, wrong, right, confidence)
+
+
+RULES: tuple[Rule, ...] = (
+    _rule(
+        "النعت لا يطابق منعوته في التذكير والتأنيث أو العدد.",
+        _definite,
+        (
+            "في {المدن الكبير→المدن الكبيرة}",
+            "شكر {المعلمات المجتهدين→المعلمات المجتهدات}",
+            "قرأ {القصة الطويل→القصة الطويلة}",
+        ),
+        (
+            "سيارة المدير الجديدة",
+            "باب المدرسة الكبير",
+            "المدن الكبيرة",
+            "المرأة القوي إيمانها",
+            "الأيام الأواخر",
+            "الأب والأم الكريمان",
+        ),
+        0.85,
+    ),
+    _rule(
+        "النعت لا يطابق منعوته في التذكير والتأنيث أو العدد.",
+        _indefinite,
+        ("اشترى {سيارة جديد→سيارة جديدة}", "حقق {نتائج مهم→نتائج مهمة}", "قابلت {مهندسين ماهر→مهندسين ماهرين}"),
+        ("حياة فقير", "سيارة مدير جديد", "كتب أطفال جديدة", "قصة طويل شرحها", "كتاب كبير", "نتائج مهمة"),
+        0.8,
+    ),
+    _rule(
+        "الخبر لا يطابق المبتدأ في التذكير والتأنيث أو العدد.",
+        _predicate,
+        (
+            "{السماء صافي→السماء صافية} اليوم",
+            "كانت {الشوارع مزدحمين→الشوارع مزدحمة} مساء",
+            "{الكتاب جديدة→الكتاب جديد}",
+        ),
+        (
+            "السماء صافية",
+            "المدينة كثير سكانها",
+            "الناس كثير",
+            "كان الجو جميلا",
+            "البنت أكبر من أخيها",
+            "الأمثلة كثير منها معروف",
+        ),
+        0.8,
+    ),
+    _rule(
+        "النعت يطابق منعوته في التعريف والتنكير.",
+        _article_missing,
+        ("تحدث الخبير عن {الوضع اقتصادي→الوضع الاقتصادي} في حوار", "زرت {المتحف جديد→المتحف الجديد} مع أصدقائي"),
+        ("ما زال الوضع صعبا", "قال الرجل إن البيت كبير", "السعر في السوق مرتفع", "دخل البيت غريب"),
+        0.75,
+    ),
+    _rule(
+        "النعت يطابق منعوته في التعريف والتنكير.",
+        _article_too_much,
+        ("اشترى {حاسوبا المحمول→حاسوبا محمولا} من السوق", "ركب {سيارة الجديدة→سيارة جديدة}"),
+        ("السيارة الجديدة", "وزارة الخارجية", "اشترى حاسوبا محمولا", "مدينة الكويت"),
+        0.75,
+    ),
+)

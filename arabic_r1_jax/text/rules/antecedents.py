@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from arabic_r1_jax.text.clauses import Clause
-from arabic_r1_jax.text.features import DEMONSTRATIVES, HOMOGRAPHS, definite_noun, values
+from arabic_r1_jax.text.features import DEMONSTRATIVES, definite_noun, values, words_of
 from arabic_r1_jax.text.words import Reading, Word
 
 # Words of any gender and number in front of a genitive, or of no certain meaning.
@@ -66,7 +66,7 @@ def _follow(clause: Clause, index: int, after_preposition: bool, chain: list) ->
             return True
         if not word.nominals:
             return _surely_verb(clause, index)  # an unknown word may be a noun
-        if any(one.conjunction or one.nominal.lemma in HOMOGRAPHS for one in word.nominals):
+        if any(one.conjunction or one.nominal.lemma in words_of("homograph") for one in word.nominals):
             return False
         chain.append((index, word.nominals))
         if word.classes:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from arabic_r1_jax.text import lexicon
 from arabic_r1_jax.text.clauses import Clause
-from arabic_r1_jax.text.features import definite_noun, named, of_a_group, opens_clause, values, verb
+from arabic_r1_jax.text.features import definite_noun, named, of_a_group, opens_clause, values, verb, words_of
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
 from arabic_r1_jax.text.rules.antecedents import only_adjective
 from arabic_r1_jax.text.verb_forms import slots
@@ -25,11 +25,6 @@ _THIRD = functools.reduce(int.__or__, _PERSON.values())
 _FITS = {"ms": ("3ms",), "fs": ("3fs",), "things": ("3fs", "3fp"), "mp": ("3mp", "3fs"), "fp": ("3fp", "3fs")}
 _WANTED = {"ms": "3ms", "fs": "3fs", "things": "3fs", "mp": "3mp", "fp": "3fp"}
 _REFERS = {"ms": ("ه",), "fs": ("ها",), "things": ("ها", "هم", "هن"), "mp": ("هم", "ها"), "fp": ("هن", "ها")}
-_TIMES = frozenset(
-    "يوم ليلة ليل نهار صباح مساء ظهر عصر فجر ضحى غد أسبوع شهر سنة عام قرن ساعة دقيقة ثانية لحظة مرة فترة مدة حين وقت زمن "
-    "دهر صيف شتاء ربيع خريف جمعة سبت أحد اثنين ثلاثاء أربعاء خميس موسم عقد حقبة عهد حق واقع حقيقة نتيجة خلاصة مهم غريب عادة "
-    "مرحلة بداية نهاية".split()
-)
 _IMPERSONAL = frozenset(
     "يجب يمكن ينبغي يجوز يكفي يبدو يستحيل يصعب يسهل يتعين يلزم يحق يتضح يتبين يقال يستحسن يتسنى".split()
 )
@@ -91,7 +86,7 @@ def _subject(word: Word | None) -> tuple[frozenset[str], bool, tuple[Reading, ..
     readings = _noun(word)
     if not readings or any(one.preposition or one.conjunction for one in readings) or of_a_group(readings):
         return frozenset(), False, ()
-    if any(one.nominal.lemma in _TIMES or one.nominal.adjective for one in readings):
+    if any(one.nominal.lemma in words_of("time") or one.nominal.adjective for one in readings):
         return frozenset(), False, ()
     return values(readings), all(one.nominal.human for one in readings), readings
 
@@ -210,7 +205,7 @@ def _subject_then_verb(clause: Clause, index: int) -> Hit | None:
     if not readings or any(one.preposition or one.nominal.adjective for one in readings) or of_a_group(readings):
         return None
     found = values(readings)
-    if found & {"md", "fd"} or len(found) != 1 or any(one.nominal.lemma in _TIMES for one in readings):
+    if found & {"md", "fd"} or len(found) != 1 or any(one.nominal.lemma in words_of("time") for one in readings):
         return None
     (value,) = found
     place = index + 1
