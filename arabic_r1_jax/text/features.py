@@ -79,10 +79,7 @@ def _unsure(reading: Reading, bare: str) -> bool:
     if not reading.listed:
         return True
     stem = bare[bare.index("ال") + 2 :] if reading.state == "al" and "ال" in bare else bare.removeprefix("لل")
-    if stem in words_of("homograph") or (nominal.number == "d" and len(nominal.lemma) < 3):
-        return True
-    participle = nominal.number == "p" and stem[:1] == "م" and stem[2:3] == "ا" and len(stem) == 5
-    return participle and bool(verb_forms.load().get(stem, 0) & slots("ap", "pp"))
+    return stem in words_of("homograph") or (nominal.number == "d" and len(nominal.lemma) < 3)
 
 
 def of_a_group(readings: Iterable[Reading]) -> bool:

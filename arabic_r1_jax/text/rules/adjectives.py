@@ -72,7 +72,7 @@ def _is_adjective(bare: str) -> bool:
 
 def _adjective(word: Word) -> tuple[Reading, ...]:
     """The readings of a word that can only be an adjective."""
-    if word.classes:
+    if word.classes - {"adverb_prep"}:
         return ()
     readings = tuple(one for one in word.nominals if not (one.state == "pron" and word.bare[-1] == "ي"))
     if any(one.conjunction and not one.listed for one in readings):
@@ -231,7 +231,13 @@ def _indefinite(clause: Clause, index: int) -> Hit | None:
     if any(one.conjunction for one in clause.word(index - 1).nominals):
         return None
     before = _governors(clause, index - 2)
-    if before is None or any(_fit(one, word, readings) for one in before):
+    if before is None:
+        return None
+    if not accusative and lexicon.accusative(word.bare):  # it does not go with خبرا
+        before = [
+            tuple(each for each in one if each.nominal.case != "a" and not each.nominal.construct) for one in before
+        ]
+    if any(one and _fit(one, word, readings) for one in before):
         return None
     case = "a" if accusative or any(one.nominal.case == "a" for one in nouns) else "o"
     return _hit(clause, index - 1, index, _suggestion(readings, nouns, "", case), nouns)
@@ -321,7 +327,7 @@ def _article_too_much(clause: Clause, index: int) -> Hit | None:
         return None
     tanween = all(one.nominal.case == "a" for one in nouns) and readings[0].nominal.lemma[-1] != "ي"
     with_nun = all(one.nominal.case and one.nominal.number == "p" for one in nouns)
-    things = all(one.nominal.lemma in _of_things() for one in readings)
+    things = all(one.nominal.lemma in _of_things() and one.nominal.lemma[-1] != "ي" for one in readings)
     feminine = things and noun.bare[-1] == "ة" and values(readings) == {"fs"}
     if not (tanween or with_nun or feminine):
         return None
@@ -361,7 +367,7 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "النعت لا يطابق منعوته في التذكير والتأنيث أو العدد.",
         _indefinite,
-        ("اشترى {سيارة جديد→سيارة جديدة}", "حقق {نتائج مهم→نتائج مهمة}", "قابلت {مهندسين ماهر→مهندسين ماهرين}"),
+        ("اشترى {سيارة جديد→سيارة جديدة}", "حقق {نتائج مهم→نتائج مهمة}", "قابلت {مهندسين ناجح→مهندسين ناجحين}"),
         ("حياة فقير", "سيارة مدير جديد", "كتب أطفال جديدة", "قصة طويل شرحها", "كتاب كبير", "نتائج مهمة"),
         0.8,
     ),

@@ -202,7 +202,7 @@ def _subject_then_verb(clause: Clause, index: int) -> Hit | None:
         return None
     noun = clause.word(index)
     readings = _noun(noun)
-    if not readings or any(one.preposition or one.nominal.adjective for one in readings) or of_a_group(readings):
+    if not readings or any(one.preposition or _singular_adjective(one) for one in readings) or of_a_group(readings):
         return None
     found = values(readings)
     if found & {"md", "fd"} or len(found) != 1 or any(one.nominal.lemma in words_of("time") for one in readings):
@@ -221,6 +221,10 @@ def _subject_then_verb(clause: Clause, index: int) -> Hit | None:
     return Hit(index, place, _changed(clause, index, place, place, right), named(noun, found))
 
 
+def _singular_adjective(reading: Reading) -> bool:
+    return reading.nominal.adjective and not (reading.nominal.number == "p" and reading.nominal.case)
+
+
 def _agrees(shown: frozenset[str], value: str) -> bool:
     return value in shown or (value == "things" and bool(shown & {"fs", "fp", "mp"}))
 
@@ -231,7 +235,8 @@ def _mismatch(clause: Clause, readings: tuple[Reading, ...], value: str, place: 
     form = next((one for one in word.verbs if not one.conjunction), None)
     if not form or _elative(clause, place, human) or (len(word.bare) < 4 and not _short_verb(clause, place, human)):
         return None
-    persons = [one for one, bits in _PERSON.items() if word.slots & bits]
+    bits_of_all = functools.reduce(int.__or__, (one.slots for one in word.verbs if not one.conjunction), 0)
+    persons = [one for one, bits in _PERSON.items() if bits_of_all & bits]
     if not persons or word.bare in _IMPERSONAL or set(persons) & set(_fitting(readings, value)):
         return None
     if any(one.pronoun for one in word.verbs) or {"3md", "3fd"} >= set(persons):
@@ -241,7 +246,8 @@ def _mismatch(clause: Clause, readings: tuple[Reading, ...], value: str, place: 
         return None
     if "kana" in word.classes and not _kana_is_its(clause, value, place):
         return None
-    if "kana" not in word.classes and word.nominals and not (human and _no_predicate(clause, place)):
+    a_noun = any(one.listed or not one.conjunction for one in word.nominals)
+    if "kana" not in word.classes and a_noun and not (human and _no_predicate(clause, place)):
         return None
     she = {"3fs"} >= set(persons)
     if value == "ms" and not human and (not she or word.bare not in _intransitive()):
