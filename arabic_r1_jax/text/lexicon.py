@@ -90,7 +90,11 @@ def _inflected(
     yield from sound(_stem(word), "d", "ا")
     for plural in plurals:
         if plural == "ون":
-            yield from sound(word.removesuffix("ة").removesuffix("ى"), "p", "و")
+            stem = word.removesuffix("ة").removesuffix("ى")
+            yield from sound(stem, "p", "و")
+            if stem.endswith("اء"):  # عداؤون, عدائين
+                yield f"{stem[:-1]}ؤون", nominal("p", "n"), False
+                yield f"{stem[:-1]}ئين", nominal("p", "o"), False
         elif plural == "ات":
             yield from plain(word.removesuffix("ة") + "ات", "p", True)
         elif plural != "-":

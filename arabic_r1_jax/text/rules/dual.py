@@ -19,15 +19,18 @@ def _slots(*persons: str) -> int:
 
 _DUALS = {"m": _slots("3md"), "f": _slots("3fd")}
 _ONE = _slots("3ms", "3fs")
-_NOT_THIRD = _slots("1s", "1p", "2ms", "2fs") | slots("imp")
+_IRREGULAR = ("الأخوان", "الأبوان")
 _IMPERSONAL = frozenset("يجب يمكن ينبغي يجوز يوجد توجد يكفي كان كانت ليس ليست يبدو يلزم يستحسن".split())
 
 
 def _dual(word: Word | None, states: tuple[str, ...] = ("", "al", "pron")) -> str:
     """The gender of a noun whose every reading is a dual; "" otherwise."""
+    if word and word.bare.removeprefix("و") in _IRREGULAR and "al" in states:
+        return "m"
     if not word or word.classes or word.verbs or not word.nominals:
         return ""
     readings = [r for r in word.nominals if not r.nominal.construct]
+    readings = [r for r in readings if r.listed] or readings
     if not readings or any(r.nominal.number != "d" or r.state not in states for r in readings):
         return ""
     return gender([r.nominal for r in readings if not r.nominal.adjective]) or _shape(word)
@@ -46,7 +49,7 @@ def _dual_of(spelling: str, which: str) -> str | None:
     """The dual third person of a verb, as spelled; None if it is not in the verb table."""
     table = verb_forms.load()
     stem = spelling
-    for ending in ("ون", "وا", "ت", "ن", "ين"):
+    for ending in ("ون", "ان", "وا", "ين", "ت", "ن"):
         if spelling.endswith(ending) and len(spelling) > len(ending) + 2:
             stem = spelling.removesuffix(ending)
             break
@@ -71,7 +74,7 @@ def _dual_verb(clause: Clause, index: int) -> Hit | None:
     which = _dual(noun, ("al", "pron"))
     if not which or not verb or verb.nominals or verb.classes or not verb.verbs:
         return None
-    if any(v.pronoun for v in verb.verbs) or verb.slots & (_DUALS[which] | _NOT_THIRD & ~_ONE) & ~_ONE:
+    if any(v.pronoun for v in verb.verbs) or verb.slots & _DUALS[which]:
         return None
     if not verb.slots & _slots("3ms", "3fs", "3mp", "3fp", "3md", "3fd"):
         return None
@@ -98,8 +101,11 @@ def _dual_adjective(clause: Clause, index: int) -> Hit | None:
     definite = {bool(r.state) for r in adjective.nominals}
     if any(r.nominal.case == "a" or r.state == "pron" for r in adjective.nominals) or len(definite) > 1:
         return None
-    if (after and after.bare[:1] == "و") or _refers(clause, index + 2, ("هما",)):
-        return None  # «اللغتين العربية والفرنسية»
+    if all(r.nominal.number == "s" for r in adjective.nominals):
+        if (after and after.bare[:1] == "و") or _refers(clause, index + 2, ("هما",)):
+            return None  # «اللغتين العربية والفرنسية»
+    elif not any(r.nominal.human for r in noun.nominals):
+        return None
     noun_definite = {bool(r.state) for r in noun.nominals if not r.nominal.construct}
     if noun.bare[-2:] == "ين" and noun_definite != definite:
         return None
@@ -233,7 +239,7 @@ _OTHER = {"ه": "ها", "ها": "ه"}
 def _possessor(clause: Clause, index: int) -> Hit | None:
     """«السيارة لونه أحمر»: nothing but the first noun can own."""
     owner, owned, after = clause.word(index), clause.word(index + 1), clause.word(index + 2)
-    if index or not clause.begins_sentence or not owned or not after or owner.classes or owned.classes or owned.verbs:
+    if index or not clause.begins_sentence or not owned or not after or owner.classes or owned.classes:
         return None
     if owner.bare[2:] in TIMES or not owner.nominals or any(r.state != "al" or r.preposition for r in owner.nominals):
         return None
@@ -242,7 +248,10 @@ def _possessor(clause: Clause, index: int) -> Hit | None:
     readings = owned.nominals
     if not pronoun or agrees != {"ms" if pronoun == "ها" else "fs"} or not readings:
         return None
-    if any(r.nominal.adjective for r in owner.nominals):
+    described = after.nominals and all(r.nominal.adjective and not r.state for r in after.nominals)
+    if any(r.nominal.adjective or (r.nominal.human and owned.verbs) for r in owner.nominals):
+        return None
+    if owned.verbs and not described:
         return None
     if any(r.state != "pron" or r.conjunction or r.preposition or r.nominal.adjective for r in readings):
         return None

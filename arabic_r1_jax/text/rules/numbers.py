@@ -26,6 +26,7 @@ PATTERNS: tuple[Pattern, ...] = ()
 
 _GENDERS = {"m": "مذكر", "f": "مؤنث"}
 _FRACTIONS = ("خمس", "سبع", "تسع", "عشر")  # also a fifth, a seventh, a ninth, a tenth
+_ALONE = frozenset({"واحد", "واحدة", "واحدا", "اثنان", "اثنين", "اثنتان", "اثنتين"})  # no part of eleven and twelve
 _OTHERS = frozenset({"آخر", "أول"})
 _PREPOSITIONS = frozenset({"في", "من", "إلى", "على", "عن", "بعد", "قبل", "خلال", "منذ", "مع", "نحو", "حوالي", "بين"})
 _LABELS = frozenset(
@@ -71,7 +72,7 @@ def _few(clause: Clause, index: int, one: Numeral) -> Hit | None:
     if with_article(noun):
         return _few_definite(clause, index, one)
     after = clause.word(index + 2)
-    which = _counted_gender(noun, plural=True)
+    which = "" if noun.bare == "أقدام" else _counted_gender(noun, plural=True)  # feet, as a measure, are either
     if which and which != one.gender:
         if one.core in _FRACTIONS and after and (after.bare[:2] == "ال" or any(r.state for r in after.nominals[:1])):
             if not any(r.preposition for r in after.nominals):
@@ -117,7 +118,7 @@ def _teens(clause: Clause, index: int, one: Numeral) -> Hit | None:
     which = _counted_gender(noun, plural=False)
     # The ten agrees with its noun: عشر (which counts feminine nouns alone) is masculine here.
     ten_counts = {"m": "f", "f": "m"}[ten.gender]
-    if one.core in ("واحد", "واحدة", "واحدا") or one.core in ("اثنان", "اثنين", "اثنتان", "اثنتين"):
+    if one.core in _ALONE:
         return None
     if one.gender == ten_counts and (not which or which == one.gender):
         return None
@@ -146,7 +147,7 @@ def _unit(clause: Clause, index: int) -> Hit | None:
         return _teens(clause, index, one)
     if after and after.value >= 20 and after.prefix[:1] == "و" and one.value < 10:
         return _compound(clause, index, one)
-    if one.value == 10 and (before := numeral(clause.word(index - 1))) and before.value < 10 and not one.prefix:
+    if one.value == 10 and (before := numeral(clause.word(index - 1))) and not one.prefix and before.core not in _ALONE:
         return _many(clause, index)
     return _few(clause, index, one) if one.value > 2 and not after else None
 
@@ -164,7 +165,7 @@ def _many(clause: Clause, index: int) -> Hit | None:
         return None
     if not readings:
         return _unlisted_plural(clause, index)
-    if all(n.number == "p" for n in readings):
+    if all(n.number == "p" and n.case != "a" for n in readings):
         right = singular(readings[0], "a")
         return right and Hit(index, index + 1, f"{word.text} {right}", f"«{noun.text}» جمع")
     return _not_accusative(clause, index, readings)
@@ -208,13 +209,13 @@ def _hundred(clause: Clause, index: int) -> Hit | None:
     readings = plain(noun)
     if not readings or any(n.adjective for n in readings) or noun.bare in MAGNITUDES or noun.classes:
         return None
-    if all(n.number == "p" for n in readings):
+    if all(n.number == "p" and n.case != "a" for n in readings):
         right = singular(readings[0])
         return right and Hit(index, index + 1, f"{word.text} {right}", f"«{noun.text}» جمع")
     masdar = any(verb_forms.load().get(n.lemma, 0) & slots("vn") for n in readings)
-    if all(n.case == "a" for n in readings) and not masdar and noun.bare not in TIMES and not noun.slots:
-        if word.bare[-1] == "ة":
-            return Hit(index, index + 1, f"{word.text} {readings[0].lemma}", f"«{noun.text}» مضاف إليه")
+    accusative_noun = all(n.case == "a" and n.number == "s" for n in readings) and not masdar and not noun.slots
+    if accusative_noun and noun.bare not in TIMES and word.bare[-1] == "ة":
+        return Hit(index, index + 1, f"{word.text} {readings[0].lemma}", f"«{noun.text}» مضاف إليه")
     return None
 
 

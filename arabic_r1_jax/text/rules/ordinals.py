@@ -44,7 +44,8 @@ def _noun_gender(clause: Clause, index: int) -> str:
     nominals = [r.nominal for r in readings]
     if any(n.number != "s" or n.adjective for n in nominals):
         return ""
-    if before and any(not r.state and r.nominal.number != "d" for r in before.nominals) and not before.classes:
+    sure = not before or before.classes or before.bare[:2] == "ال" or (before.verbs and not before.nominals)
+    if not sure:
         return ""  # a noun in front of the noun, which the ordinal may describe as well
     return gender(nominals)
 
@@ -109,7 +110,7 @@ RULES: tuple[Rule, ...] = (
             "حصل على {المرتبة الثاني→المرتبة الثانية} في المسابقة",
             "يسكن في {الطابق الثالثة→الطابق الثالث}",
             "في {القرن الثالثة عشر→القرن الثالث عشر}",
-            "في الساعة {الثانية عشر→الثانية عشرة} ليلا",
+            "في {الساعة الثانية عشر→الساعة الثانية عشرة} ليلا",
         ),
         right=(
             "المرة الثانية",
