@@ -1,0 +1,75 @@
+"""Words that are written together, and words that are cut: closed pairs, and what letters cannot stand inside a word.
+
+fused("إلىالمطار")        # "إلى المطار"
+fused("لايعرف")           # "لا يعرف"
+
+data/boundary.txt         WRONG RIGHT           ~ is a space
+"""
+
+import functools
+import re
+
+from arabic_r1_jax.text import lexicon
+from arabic_r1_jax.text.frequency import frequency
+from arabic_r1_jax.text.spelling_evidence import standing
+from arabic_r1_jax.text.verb_forms import slots
+from arabic_r1_jax.text.words import Word
+
+_LAST = re.compile("(?<=..)[ةى](?=..)")  # letters that only end a word
+_LEADERS = (  # words that are written onto the next one
+    *("من", "في", "على", "إلى", "عن", "مع", "بعد", "قبل", "عند", "بين", "حتى", "منذ", "كل", "غير", "بعض", "هذا", "هذه"),
+    *("ذلك", "تلك", "التي", "الذي", "كان", "كانت", "أن", "إن", "ثم", "أو", "هل", "كما", "يا", "تحت", "فوق", "أمام"),
+    *("خلال", "حول", "ضد", "دون", "أي", "هو", "هي", "قد", "لقد", "لم", "لن", "نحو", "لدى", "بل", "لكن", "أما"),
+)
+_BEFORE_VERBS = ("لا", "ما", "لم", "لن", "قد", "لقد", "سوف", "هل")
+_ENDS_LATE = slots("ind", "sub", "juss")
+
+
+@functools.cache
+def pairs() -> dict[str, tuple[str, ...]]:
+    """Closed list: what is written, with spaces, to what is meant."""
+    table = {}
+    for wrong, right in lexicon.rows("boundary.txt"):
+        wrong, right = wrong.replace("~", " "), right.replace("~", " ")
+        table[wrong] = right
+        for conjunction in "وف":
+            table.setdefault(conjunction + wrong, conjunction + right)
+    return table
+
+
+def _word(text: str) -> bool:
+    return len(text) > 1 and standing(Word(text)) == "known" and frequency(text) >= 1e-6
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def fused(text: str) -> str | None:
+    """Two words that were written as one, apart; None if `text` is a word or may be a name."""
+    if len(text) < 5 or frequency(text) > 1e-5:
+        return None
+    cuts = [match.end() for match in _LAST.finditer(text)]
+    cuts += [at for at in range(2, len(text) - 2) if _leads(text[:at], text[at:])]
+    for at in cuts:
+        left, right = text[:at], text[at:]
+        if _word(left) and _word(right) and standing(Word(text)) != "known":
+            return f"{left} {right}"
+    return None
+
+
+def _leads(left: str, right: str) -> bool:
+    """Whether a word is one of those that writers join to the next, and the next one may follow."""
+    plain = left[1:] if left[0] in "وف" and len(left) > 2 else left
+    if plain in _LEADERS:
+        return (right[:2] == "ال" and len(right) > 4) or (plain == "يا" and len(right) > 3)
+    return False
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def fused_verb(text: str) -> str | None:
+    """A particle that was written onto a verb in the imperfect, apart (لايعرف)."""
+    for particle in _BEFORE_VERBS:
+        plain = text[1:] if text[:1] in ("و", "ف") and text[1:].startswith(particle) else text
+        verb = plain.removeprefix(particle)
+        if plain.startswith(particle) and len(verb) > 3 and verb[0] in "يتن" and frequency(verb) >= 1e-6:
+            if Word(verb).slots & _ENDS_LATE and _word(verb) and standing(Word(text)) != "known":
+                return f"{text[: len(text) - len(verb)]} {verb}"
+    return None

@@ -1,0 +1,221 @@
+"""Whether a spelling is a mistake: by closed lists, the dictionary, the verb table, and how often each form is met.
+
+    correction("مسؤل")        # Correction("مسؤول", "hamza_seat", ...)
+    correction("مسئول")       # None: both schools are right
+
+A word that no source knows needs little more support for its variant; one that a source knows, much more.
+
+    data/misspellings.txt     WRONG RIGHT [اسم]     ~ in RIGHT is a space; اسم: takes ال and prepositions
+    data/tanween.txt          WRONG RIGHT
+    data/rare_words.txt       WORD                  right, and easily taken for a mistake
+"""
+
+import functools
+import re
+from typing import NamedTuple
+
+from arabic_r1_jax.text import dictionary, lexicon, verb_forms
+from arabic_r1_jax.text.frequency import frequency
+from arabic_r1_jax.text.spelling_variants import variants
+from arabic_r1_jax.text.verb_forms import slots
+from arabic_r1_jax.text.words import Word
+
+
+class Correction(NamedTuple):
+    """What a word should be."""
+
+    right: str
+    kind: str
+    evidence: str
+
+
+class _Bar(NamedTuple):
+    """Frequency that a variant needs, and how many times that of the form, by how well the form is known."""
+
+    floor: float
+    unknown: float
+    guessed: float
+    known: float
+
+
+_BARS = {
+    "hamza": _Bar(1e-7, 1.5, 20, 1e9),
+    "hamza_other": _Bar(2e-7, 30, 50, 1e9),  # one written hamza for another
+    "hamza_off": _Bar(2e-8, 20, 50, 1e9),  # أ in front of a stem that begins without hamza
+    "hamza_seat": _Bar(5e-8, 3, 20, 1e9),
+    "alef_maqsura": _Bar(5e-8, 12, 20, 1e9),
+    "ta_marbuta": _Bar(1e-7, 5, 20, 500),
+    "ha": _Bar(1e-7, 15, 30, 500),  # ة for ه,
+    "ta_open": _Bar(1e-5, 250, 500, 1e9),  # ت and ة
+    "alif_waw": _Bar(2e-8, 2, 10, 1e9),
+    "tanween": _Bar(2e-7, 10, 50, 200),
+    "dad_za": _Bar(1e-7, 20, 30, 300),
+    "spelling": _Bar(3e-6, 100, 300, 1e9),
+}
+_LEAST = 1e-8  # in place of 0: the rarest frequency that the counts have
+_RARE = 2e-7  # a known word that is met more often than this stays as it is
+_WASL = re.compile("ا(?:ست|ن|.ت|[زذد]د|ضط|صط)..")  # verbs and masdars of the forms VII, VIII and X
+_ARTICLE = re.compile("[وف]?[بك]?ال...")
+_CONJUNCTIONS = ("و", "ف")
+_PREFIXES = ("ال", "ب", "ل", "ك", "بال", "كال")
+
+
+def standing(word: Word) -> str:
+    """How well the sources know a word: "known", "guessed" or "unknown"."""
+    bare = word.bare
+    if word.classes or (dictionary.known(bare) and not _dictionary_errs(bare)):
+        return "known"
+    for conjunction in ("", *_CONJUNCTIONS):
+        if word.bare.startswith(conjunction) and word.bare[len(conjunction) + 1 :] in lexicon.function_words():
+            if word.bare[len(conjunction)] in "بلك":
+                return "known"
+    if any(not verb.pronoun for verb in word.verbs) and not _ARTICLE.match(word.bare):
+        return "known"
+    return "guessed" if word.nominals or word.verbs else "unknown"
+
+
+def _dictionary_errs(bare: str) -> bool:
+    """Forms that the dictionary takes apart wrongly: أ of a question in front of a noun, ال and a pronoun together."""
+    if bare[0] == "أ":
+        return len(bare) > 4 and dictionary.known(bare[1:]) and not lexicon.forms().get(bare)
+    return bare[-1] == "ه" and bool(_ARTICLE.match(bare)) and not lexicon.forms().get(bare[bare.index("ال") + 2 :])
+
+
+@functools.cache
+def _right() -> frozenset[str]:
+    """Rare words that are right, alone and behind conjunctions."""
+    return frozenset(start + word for (word,) in lexicon.rows("rare_words.txt") for start in ("", *_CONJUNCTIONS))
+
+
+@functools.cache
+def _listed() -> dict[str, tuple[str, str, bool]]:
+    """Every listed mistake, alone and behind prefixes: (right, list, whether the row itself)."""
+    table = {}
+    for name in ("misspellings", "tanween"):
+        for wrong, right, *noun in lexicon.rows(f"{name}.txt"):
+            table[wrong] = right.replace("~", " "), name, True
+            for prefix in _prefixes(wrong, bool(noun)):
+                table.setdefault(prefix + wrong, ((prefix + right).replace("~", " "), name, False))
+            if noun and wrong[:2] != "ال":
+                for before in ("", *_CONJUNCTIONS):
+                    table.setdefault(f"{before}لل{wrong}", (f"{before}لل{right}", name, False))
+    return table
+
+
+def _prefixes(wrong: str, noun: bool) -> list[str]:
+    if not noun:
+        return list(_CONJUNCTIONS)
+    behind = ("ب", "ك") if wrong[:2] == "ال" else _PREFIXES
+    return [*_CONJUNCTIONS, *behind, *(before + prefix for before in _CONJUNCTIONS for prefix in behind)]
+
+
+_BY_LETTERS = (  # of a listed mistake: letters that differ, kind
+    (frozenset("اأإآ"), "hamza"),
+    (frozenset("اأإآؤئءويى"), "hamza_seat"),
+    (frozenset("ضظ"), "dad_za"),
+    (frozenset("ةهت"), "ta_marbuta"),
+)
+
+
+def _kind(wrong: str, right: str, name: str) -> str:
+    """The kind of a listed mistake, by the letters that differ."""
+    if name == "tanween":
+        return "tanween"
+    start = next((n for n, (a, b) in enumerate(zip(wrong, right, strict=False)) if a != b), min(len(wrong), len(right)))
+    rest = min(len(wrong), len(right)) - start
+    end = next((n for n in range(rest) if wrong[-1 - n] != right[-1 - n]), rest)
+    letters = set(wrong[start : len(wrong) - end] + right[start : len(right) - end])
+    if letters <= set("ىي"):
+        return "alef_maqsura"
+    if letters == {"ا"}:
+        return "alif_waw" if wrong[-2:] == "وا" or right[-2:] == "وا" else "spelling"
+    if "أ" in letters and not letters & set("إآ") and start == 0 and len(letters) > 2:
+        return "spelling"
+    return next(
+        (kind for group, kind in _BY_LETTERS if letters <= group and letters & (group - set("اوي"))), "spelling"
+    )
+
+
+_SEAT = re.compile("(?<=[^اأإآدذرزوؤء])ئ(?=و)|(?<=[ادذرزو])ء(?=و)|ؤ(?=و)")
+
+
+def _bar(text: str, variant: str, kind: str) -> _Bar:
+    if len(text) != len(variant):
+        return _BARS[kind]
+    written, meant = next((a, b) for a, b in zip(text, variant, strict=True) if a != b)
+    if kind == "hamza" and written != "ا" and (meant != "ا" or written == "أ"):
+        kind = "hamza_other" if meant != "ا" else "hamza_off"
+    elif kind == "ta_marbuta" and "ه" not in (written, meant):
+        kind = "ta_open"
+    elif kind == "ta_marbuta" and meant == "ه":
+        kind = "ha"
+    return _BARS[kind]
+
+
+def _implausible(text: str, variant: str, kind: str) -> bool:
+    """Pairs whose two forms are right: schools of hamza, a masdar beside a plural, a name beside an article."""
+    if kind == "ta_marbuta" and text[-2:] == "يت":
+        return True
+    if kind == "hamza_seat":
+        return _SEAT.sub("ؤ", text) == _SEAT.sub("ؤ", variant) or bool(_BOUND.search(text) and _BOUND.search(variant))
+    if kind == "hamza":
+        if text[:2] == "أل" and variant[:2] == "ال":
+            return True
+        if _BROKEN_PLURAL.search(text) and variant != text.replace("أ", "ا", 1):
+            return True
+        return bool(verb_forms.load().get(_stem(text), 0) & slots("vn"))
+    return False
+
+
+_BROKEN_PLURAL = re.compile("أ..(?:ا.|اء)(?:ه|ها|هم|ك|نا|ي|ا)?$")
+_BOUND = re.compile("[ءأؤئ](?:ه|ها|هم|هما|هن|ك|كم|نا|ي)$")
+
+
+def _stem(text: str) -> str:
+    return text[_ARTICLE.match(text).end() - 3 :].removesuffix("ا") if _ARTICLE.match(text) else text.removesuffix("ا")
+
+
+def _by_pattern(text: str, variant: str, kind: str) -> bool:
+    """Whether the letters alone decide between two forms, however rare they are."""
+    if kind == "alif_waw" and variant[-1] == "ا" and len(text) > 4:
+        verb = _verb(variant)
+        return bool(verb & slots("sub", "juss")) or (
+            bool(verb & slots("past_3mp")) and not frequency(text[1:] if text[0] in _CONJUNCTIONS else text)
+        )
+    if kind == "hamza":
+        return len(text) == len(variant) and text[:1] == "إ" and bool(_WASL.match(variant))
+    return False
+
+
+def _verb(word: str) -> int:
+    table = verb_forms.load()
+    return table.get(word, 0) | (table.get(word[1:], 0) if word[:1] in _CONJUNCTIONS else 0)
+
+
+@functools.lru_cache(maxsize=1 << 18)
+def correction(text: str) -> Correction | None:
+    """What a spelling, Arabic letters without marks, is a mistake for; None if it is right or nobody can say."""
+    if text in _right():
+        return None
+    if found := _listed().get(text):
+        right, name, itself = found
+        if itself or not dictionary.known(text):
+            return Correction(right, _kind(text, right, name), f"«{text}» رسم شائع الخطأ، وصوابه «{right}»")
+    own = max(frequency(text), _LEAST)
+    if own > 3e-4 or len(text) < 3:
+        return None
+    likely = []
+    for variant, kind, weight in variants(text):
+        support, bar = frequency(variant) * weight, _bar(text, variant, kind)
+        if (support >= bar.floor and support >= bar.unknown * own) or _by_pattern(text, variant, kind):
+            likely.append((support, variant, kind, bar))
+    if not likely:
+        return None
+    level = standing(Word(text))
+    for support, variant, kind, bar in sorted(likely, reverse=True):
+        if level == "known" and own > _RARE:
+            continue
+        enough = support >= getattr(bar, level) * own or (level == "unknown" and _by_pattern(text, variant, kind))
+        if enough and standing(Word(variant)) == "known" and not _implausible(text, variant, kind):
+            return Correction(variant, kind, f"«{text}» غير معروفة بهذا الرسم، و«{variant}» معروفة شائعة")
+    return None
