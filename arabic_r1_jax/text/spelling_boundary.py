@@ -21,7 +21,6 @@ _LEADERS = (  # words that are written onto the next one
     *("ذلك", "تلك", "التي", "الذي", "كان", "كانت", "أن", "إن", "ثم", "أو", "هل", "كما", "يا", "تحت", "فوق", "أمام"),
     *("خلال", "حول", "ضد", "دون", "أي", "هو", "هي", "قد", "لقد", "لم", "لن", "نحو", "لدى", "بل", "لكن", "أما"),
 )
-_BEFORE_VERBS = ("لا", "ما", "لم", "لن", "قد", "لقد", "سوف", "هل")
 _ENDS_LATE = slots("ind", "sub", "juss")
 
 
@@ -59,17 +58,22 @@ def _leads(left: str, right: str) -> bool:
     """Whether a word is one of those that writers join to the next, and the next one may follow."""
     plain = left[1:] if left[0] in "وف" and len(left) > 2 else left
     if plain in _LEADERS:
-        return (right[:2] == "ال" and len(right) > 4) or (plain == "يا" and len(right) > 3)
+        return (right[:2] == "ال" and len(right) > 4) or (plain == "يا" and len(right) > 3 and right[0] in "أإآا")
     return False
+
+
+_PARTICLE_VERB = re.compile("([وف]?)(لا|ما|لم|لن|قد|لقد|سوف|هل)([يتن].{3,})")
 
 
 @functools.lru_cache(maxsize=1 << 16)
 def fused_verb(text: str) -> str | None:
-    """A particle that was written onto a verb in the imperfect, apart (لايعرف)."""
-    for particle in _BEFORE_VERBS:
-        plain = text[1:] if text[:1] in ("و", "ف") and text[1:].startswith(particle) else text
-        verb = plain.removeprefix(particle)
-        if plain.startswith(particle) and len(verb) > 3 and verb[0] in "يتن" and frequency(verb) >= 1e-6:
-            if Word(verb).slots & _ENDS_LATE and _word(verb) and standing(Word(text)) != "known":
-                return f"{text[: len(text) - len(verb)]} {verb}"
-    return None
+    """A particle that was written onto a verb in the imperfect, apart (لايعرف); names are not so frequent."""
+    match = _PARTICLE_VERB.fullmatch(text)
+    if not match:
+        return None
+    conjunction, particle, verb = match.groups()
+    if frequency(verb) < (1e-5 if particle in ("ما", "هل", "لم") else 1e-6) or not Word(verb).slots & _ENDS_LATE:
+        return None
+    if not _word(verb) or standing(Word(text)) == "known":
+        return None
+    return f"{conjunction}{particle} {verb}"

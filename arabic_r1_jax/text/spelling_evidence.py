@@ -65,10 +65,9 @@ def standing(word: Word) -> str:
     bare = word.bare
     if word.classes or (dictionary.known(bare) and not _dictionary_errs(bare)):
         return "known"
-    for conjunction in ("", *_CONJUNCTIONS):
-        if word.bare.startswith(conjunction) and word.bare[len(conjunction) + 1 :] in lexicon.function_words():
-            if word.bare[len(conjunction)] in "بلك":
-                return "known"
+    rest = bare[1:] if bare[0] in _CONJUNCTIONS else bare
+    if rest[:1] in ("ب", "ل", "ك") and rest[1:] in lexicon.function_words():
+        return "known"
     if any(not verb.pronoun for verb in word.verbs) and not _ARTICLE.match(word.bare):
         return "known"
     return "guessed" if word.nominals or word.verbs else "unknown"
@@ -83,8 +82,9 @@ def _dictionary_errs(bare: str) -> bool:
 
 @functools.cache
 def _right() -> frozenset[str]:
-    """Rare words that are right, alone and behind conjunctions."""
-    return frozenset(start + word for (word,) in lexicon.rows("rare_words.txt") for start in ("", *_CONJUNCTIONS))
+    """Rare words that are right, alone and behind prefixes."""
+    starts = ["", *_prefixes("", True), "لل"]
+    return frozenset(start + word for (word,) in lexicon.rows("rare_words.txt") for start in starts)
 
 
 @functools.cache
@@ -142,7 +142,7 @@ _SEAT = re.compile("(?<=[^اأإآدذرزوؤء])ئ(?=و)|(?<=[ادذرزو])ء
 def _bar(text: str, variant: str, kind: str) -> _Bar:
     if len(text) != len(variant):
         return _BARS[kind]
-    written, meant = next((a, b) for a, b in zip(text, variant, strict=True) if a != b)
+    written, meant = next(pair for pair in zip(text, variant, strict=True) if pair[0] != pair[1])
     if kind == "hamza" and written != "ا" and (meant != "ا" or written == "أ"):
         kind = "hamza_other" if meant != "ا" else "hamza_off"
     elif kind == "ta_marbuta" and "ه" not in (written, meant):
@@ -156,9 +156,13 @@ def _implausible(text: str, variant: str, kind: str) -> bool:
     """Pairs whose two forms are right: schools of hamza, a masdar beside a plural, a name beside an article."""
     if kind == "ta_marbuta" and text[-2:] == "يت":
         return True
+    if kind == "alif_waw" and text[-1] == "ا" and _ARTICLE.match(text):
+        return True
     if kind == "hamza_seat":
         return _SEAT.sub("ؤ", text) == _SEAT.sub("ؤ", variant) or bool(_BOUND.search(text) and _BOUND.search(variant))
     if kind == "hamza":
+        if len(text) < 4 and text[0] in "أإ":
+            return True
         if text[:2] == "أل" and variant[:2] == "ال":
             return True
         if _BROKEN_PLURAL.search(text) and variant != text.replace("أ", "ا", 1):
@@ -178,10 +182,8 @@ def _stem(text: str) -> str:
 def _by_pattern(text: str, variant: str, kind: str) -> bool:
     """Whether the letters alone decide between two forms, however rare they are."""
     if kind == "alif_waw" and variant[-1] == "ا" and len(text) > 4:
-        verb = _verb(variant)
-        return bool(verb & slots("sub", "juss")) or (
-            bool(verb & slots("past_3mp")) and not frequency(text[1:] if text[0] in _CONJUNCTIONS else text)
-        )
+        plural = _verb(variant) & slots("sub", "juss", "past_3mp")
+        return bool(plural) and not frequency(text[1:] if text[0] in _CONJUNCTIONS else text)
     if kind == "hamza":
         return len(text) == len(variant) and text[:1] == "إ" and bool(_WASL.match(variant))
     return False
@@ -192,29 +194,39 @@ def _verb(word: str) -> int:
     return table.get(word, 0) | (table.get(word[1:], 0) if word[:1] in _CONJUNCTIONS else 0)
 
 
+def _likely(text: str, own: float) -> list[tuple[float, str, str, _Bar]]:
+    """Variants that would do if no source knew the word: (support, variant, kind, bar), the best first."""
+    likely, least = [], 1.5 * own
+    for variant, kind, weight in variants(text):
+        support = frequency(variant) * weight
+        if support >= least:
+            bar = _bar(text, variant, kind)
+            if support >= bar.floor and support >= bar.unknown * own:
+                likely.append((support, variant, kind, bar))
+                continue
+        if (kind == "alif_waw" or text[0] == "إ") and _by_pattern(text, variant, kind):
+            likely.append((support, variant, kind, _BARS[kind]))
+    likely.sort(reverse=True)
+    return likely
+
+
 @functools.lru_cache(maxsize=1 << 18)
 def correction(text: str) -> Correction | None:
     """What a spelling, Arabic letters without marks, is a mistake for; None if it is right or nobody can say."""
-    if text in _right():
-        return None
     if found := _listed().get(text):
         right, name, itself = found
-        if itself or not dictionary.known(text):
+        if itself or not (dictionary.known(text) or text in _right()):
             return Correction(right, _kind(text, right, name), f"«{text}» رسم شائع الخطأ، وصوابه «{right}»")
     own = max(frequency(text), _LEAST)
     if own > 3e-4 or len(text) < 3:
         return None
-    likely = []
-    for variant, kind, weight in variants(text):
-        support, bar = frequency(variant) * weight, _bar(text, variant, kind)
-        if (support >= bar.floor and support >= bar.unknown * own) or _by_pattern(text, variant, kind):
-            likely.append((support, variant, kind, bar))
-    if not likely:
+    likely = _likely(text, own)
+    if not likely or text in _right():
         return None
     level = standing(Word(text))
-    for support, variant, kind, bar in sorted(likely, reverse=True):
-        if level == "known" and own > _RARE:
-            continue
+    if level == "known" and own > _RARE:
+        return None
+    for support, variant, kind, bar in likely:
         enough = support >= getattr(bar, level) * own or (level == "unknown" and _by_pattern(text, variant, kind))
         if enough and standing(Word(variant)) == "known" and not _implausible(text, variant, kind):
             return Correction(variant, kind, f"«{text}» غير معروفة بهذا الرسم، و«{variant}» معروفة شائعة")

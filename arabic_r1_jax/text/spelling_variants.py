@@ -6,7 +6,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-# Kind, weight beside other variants, place (first or later in the stem, last, inner: neither, any), written>meant,or meant.
+# Kind, weight beside other variants, place (first or later in the stem, last, inner: neither, any), written>meant,meant.
 _ROWS = (
     ("hamza", 1.0, "first", "ا>أ,إ,آ أ>ا,إ,آ إ>ا,أ,آ أا>آ أأ>آ اأ>آ,أ ءا>آ"),
     ("hamza", 1.0, "inner", "أا>آ ءا>آ أأ>آ"),
@@ -39,6 +39,7 @@ def _tables() -> dict[str, list[tuple[str, str, float, tuple[str, ...]]]]:
 
 
 _TABLE = _tables()
+_WRITTEN = frozenset(written[0] for written in _TABLE)
 
 
 def _starts(word: str) -> set[int]:
@@ -60,17 +61,20 @@ def _starts(word: str) -> set[int]:
 
 
 def variants(word: str) -> Iterator[tuple[str, str, float]]:
-    """(another spelling, the kind of mistake that this one would be, its weight) for each row of the tables that applies."""
-    starts, end = _starts(word), len(word)
-    for at in range(end):
-        for length in (1, 2, 3):
-            stop = at + length
-            if stop > end:
-                break
-            for place, kind, weight, meant in _TABLE.get(word[at:stop], ()):
-                if place == "any" or _stands(place, at in starts, at, stop == end, word[at]):
-                    for put in meant:
-                        yield word[:at] + put + word[stop:], kind, weight
+    """(another spelling, the kind of mistake this one would be, its weight) for each row of the tables that applies."""
+    starts, end, table = None, len(word), _TABLE
+    for at, letter in enumerate(word):
+        if letter not in _WRITTEN:
+            continue
+        for stop in range(at + 1, min(at + 4, end + 1)):
+            for place, kind, weight, meant in table.get(word[at:stop], ()):
+                if place != "any":
+                    if starts is None:
+                        starts = _starts(word)
+                    if not _stands(place, at in starts, at, stop == end, letter):
+                        continue
+                for put in meant:
+                    yield word[:at] + put + word[stop:], kind, weight
 
 
 def _stands(place: str, first: bool, at: int, last: bool, letter: str) -> bool:

@@ -62,6 +62,7 @@ def _together(clause: Clause, index: int) -> Hit | None:
     return None
 
 
+_NO_LABELS = frozenset("بثحخذرزطظعغفكلنيس")  # letters that seldom stand for a word, as م and ق do
 _PIECES = frozenset("بتثجحخدذرزسشصضطظعغفقكلمنهيةىا")
 
 
@@ -71,14 +72,16 @@ def _cut(clause: Clause, index: int) -> Hit | None:
     if after and after.arabic and len(after.bare) > 2 and _goes_before(piece, after.bare, before):
         whole = piece + after.text if not (piece == "ل" and after.text[:2] == "ال") else "لل" + after.text[2:]
         return Hit(index, index + 1, whole, f"«{piece}» لا تنفصل عما بعدها")
-    if piece in _PIECES and before and before.arabic and len(before.bare) > 1:
-        whole = before.bare + piece
-        if len(whole) > 3 and frequency(whole) >= 2e-6 and standing(Word(whole)) == "known":
-            if standing(before) != "known" or (
-                piece in "بثحخذرزطظعغفكلنيس" and frequency(whole) > 3 * frequency(before.bare)
-            ):
-                return Hit(index - 1, index, before.text + piece, f"«{whole}» كلمة واحدة")
+    if piece in _PIECES and before and before.arabic and len(before.bare) > 1 and _goes_behind(piece, before):
+        return Hit(index - 1, index, before.text + piece, f"«{before.bare + piece}» كلمة واحدة")
     return None
+
+
+def _goes_behind(piece: str, before: Word) -> bool:
+    whole = before.bare + piece
+    if len(whole) < 4 or frequency(whole) < 2e-6 or standing(Word(whole)) != "known":
+        return False
+    return standing(before) != "known" or (piece in _NO_LABELS and frequency(whole) > 3 * frequency(before.bare))
 
 
 def _goes_before(piece: str, after: str, before: Word | None) -> bool:
