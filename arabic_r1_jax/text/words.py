@@ -5,6 +5,7 @@ Nothing is decided here: a word has all its readings, and a rule that fires must
 
 import functools
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from arabic_r1_jax.text import dictionary, lexicon, verb_forms
@@ -13,6 +14,9 @@ from arabic_r1_jax.text.letters import ARABIC_LETTERS, INVISIBLE, MARKS, TATWEEL
 from arabic_r1_jax.text.verb_forms import slots
 
 PRONOUNS = ("ه", "ها", "هما", "هم", "هن", "ك", "كما", "كم", "كن", "ي", "نا")
+# The same by their last letter, behind nouns and behind verbs.
+_PRONOUNS = {letter: tuple(one for one in PRONOUNS if one[-1] == letter) for letter in "هانمكي"}
+_OBJECTS = _PRONOUNS | {"ي": ("ني",)}
 _NOT_LETTERS = re.compile(f"[{MARKS}{TATWEEL}{INVISIBLE}]+")
 _ARABIC = re.compile(f"[{ARABIC_LETTERS}]+")
 _CONJUNCTIONS = ("", "و", "ف")
@@ -44,6 +48,22 @@ class VerbReading(NamedTuple):
     slots: int
 
 
+class _lazy:
+    """An attribute worked out when it is first asked for. (functools.cached_property takes a lock in Python 3.11.)"""
+
+    def __init__(self, function: Callable[["Word"], object]):
+        self.function, self.__doc__ = function, function.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, word: "Word | None", owner: type) -> object:
+        if word is None:
+            return self
+        found = word.__dict__[self.name] = self.function(word)
+        return found
+
+
 class Word:
     """A spelling and its readings. `text` is as written; `bare` is without marks, tatweel and invisible characters."""
 
@@ -58,7 +78,7 @@ class Word:
     def __repr__(self) -> str:
         return f"Word({self.text!r})"
 
-    @functools.cached_property
+    @_lazy
     def split(self) -> tuple[str, str, frozenset[str]]:
         """(conjunction, the rest, its classes): the word as a function word, whole if it can be, else without و or ف."""
         table = lexicon.function_words()
@@ -68,37 +88,37 @@ class Word:
             return self.bare[0], self.bare[1:], found
         return "", self.bare, _NO_CLASS
 
-    @property
+    @_lazy
     def conjunction(self) -> str:
         """و or ف in front of a function word."""
         return self.split[0]
 
-    @property
+    @_lazy
     def core(self) -> str:
         """The function word without its conjunction; any other word as it is."""
         return self.split[1]
 
-    @property
+    @_lazy
     def classes(self) -> frozenset[str]:
         """Classes of function_words.txt, empty for other words."""
         return self.split[2]
 
-    @functools.cached_property
+    @_lazy
     def nominals(self) -> tuple[Reading, ...]:
         """Every reading as a noun or adjective."""
         return tuple(_nominal_readings(self.bare)) if self.arabic else ()
 
-    @functools.cached_property
+    @_lazy
     def verbs(self) -> tuple[VerbReading, ...]:
         """Every reading as a verb."""
         return tuple(_verb_readings(self.bare)) if self.arabic else ()
 
-    @functools.cached_property
+    @_lazy
     def slots(self) -> int:
         """The slots of all its readings as a verb, without participles and masdars."""
         return functools.reduce(int.__or__, (verb.slots for verb in self.verbs), 0)
 
-    @functools.cached_property
+    @_lazy
     def known(self) -> bool:
         """Whether the spelling is a word by any source."""
         return bool(self.classes or self.nominals or self.verbs) or (self.arabic and dictionary.known(self.bare))
@@ -133,33 +153,36 @@ def _nominal_readings(bare: str) -> list[Reading]:
                 if not (state and (nominal.construct or nominal.case == "a")):
                     readings.append(Reading(conjunction, preposition, state, nominal, bool(listed)))
             if not state:
-                for pronoun in PRONOUNS:
+                for pronoun in _PRONOUNS.get(stem[-1], ()):
                     if stem.endswith(pronoun) and len(stem) > len(pronoun) + 1:
                         for nominal in lexicon.bound_forms().get(stem.removesuffix(pronoun), ()):
                             readings.append(Reading(conjunction, preposition, "pron", nominal, True))
     return readings
 
 
-_ENDINGS = (  # of a participle: ending, what stands in its place in the stem, gender, number, case
-    ("", "", "m", "s", ""),
-    ("ا", "", "m", "s", "a"),
-    ("ة", "", "f", "s", ""),
-    ("ون", "", "m", "p", "n"),
-    ("ين", "", "m", "p", "o"),
-    ("ان", "", "m", "d", "n"),
-    ("تان", "", "f", "d", "n"),
-    ("تين", "", "f", "d", "o"),
-    ("ات", "", "f", "p", ""),
+_ENDINGS = (  # of a participle: ending, gender, number, case
+    ("", "m", "s", ""),
+    ("ا", "m", "s", "a"),
+    ("ة", "f", "s", ""),
+    ("ون", "m", "p", "n"),
+    ("ين", "m", "p", "o"),
+    ("ان", "m", "d", "n"),
+    ("تان", "f", "d", "n"),
+    ("تين", "f", "d", "o"),
+    ("ات", "f", "p", ""),
 )
+_ENDINGS_BY_LAST = {
+    letter: tuple(row for row in _ENDINGS if row[0][-1:] in ("", letter)) for letter in {row[0][-1:] for row in _ENDINGS}
+}
 
 
 def _guessed(stem: str) -> list[Nominal]:
     """Readings of a form that no list has: participles and masdars of the verb table, and nothing else."""
     found = []
     table = verb_forms.load()
-    for ending, put, gender, number, case in _ENDINGS:
+    for ending, gender, number, case in _ENDINGS_BY_LAST.get(stem[-1], _ENDINGS[:1]):
         if stem.endswith(ending) and len(stem) - len(ending) >= 3:
-            root = stem.removesuffix(ending) + put
+            root = stem.removesuffix(ending)
             if table.get(root, 0) & _PARTICIPLE:
                 found.append(Nominal(root, True, gender, number, False, case))
                 if ending == "ين":
@@ -182,7 +205,7 @@ def _verb_readings(bare: str) -> list[VerbReading]:
             allowed = slots("ind") if future else FINITE
             if found := table.get(stem, 0) & allowed:
                 readings.append(VerbReading(conjunction, future, "", found))
-            for pronoun in (*PRONOUNS[:-2], "ني", "نا"):
+            for pronoun in _OBJECTS.get(stem[-1], ()):
                 if stem.endswith(pronoun) and len(stem) > len(pronoun) + 1:
                     before = stem.removesuffix(pronoun)
                     found = table.get(before, 0)
