@@ -45,12 +45,12 @@ _BARS = {
     "hamza_seat": _Bar(5e-8, 3, 20, 1e9),
     "alef_maqsura": _Bar(5e-8, 12, 20, 1e9),
     "ta_marbuta": _Bar(1e-7, 5, 20, 500),
-    "ha": _Bar(1e-7, 15, 30, 500),  # ة for ه,
+    "ha": _Bar(1e-7, 30, 50, 500),  # ة for ه,
     "ta_open": _Bar(1e-5, 250, 500, 1e9),  # ت and ة
-    "alif_waw": _Bar(2e-8, 2, 10, 1e9),
+    "alif_waw": _Bar(2e-8, 12, 20, 1e9),
     "tanween": _Bar(2e-7, 10, 50, 200),
     "dad_za": _Bar(1e-7, 20, 30, 300),
-    "spelling": _Bar(3e-6, 100, 300, 1e9),
+    "spelling": _Bar(3e-6, 500, 1000, 1e9),
 }
 _LEAST = 1e-8  # in place of 0: the rarest frequency that the counts have
 _RARE = 2e-7  # a known word that is met more often than this stays as it is
@@ -156,6 +156,8 @@ def _implausible(text: str, variant: str, kind: str) -> bool:
     """Pairs whose two forms are right: schools of hamza, a masdar beside a plural, a name beside an article."""
     if kind == "ta_marbuta" and text[-2:] == "يت":
         return True
+    if kind == "spelling" and len(_stem(text)) < 4:
+        return True
     if kind == "alif_waw" and text[-1] == "ا" and _ARTICLE.match(text):
         return True
     if kind == "hamza_seat":
@@ -182,8 +184,11 @@ def _stem(text: str) -> str:
 def _by_pattern(text: str, variant: str, kind: str) -> bool:
     """Whether the letters alone decide between two forms, however rare they are."""
     if kind == "alif_waw" and variant[-1] == "ا" and len(text) > 4:
-        plural = _verb(variant) & slots("sub", "juss", "past_3mp")
-        return bool(plural) and not frequency(text[1:] if text[0] in _CONJUNCTIONS else text)
+        stem = text[1:] if text[0] in _CONJUNCTIONS else text
+        own = frequency(stem)
+        if own and (stem[0] not in "اأيتن" or frequency(variant) < 2 * own):
+            return False
+        return bool(_verb(variant) & slots("sub", "juss", "past_3mp", "imp_2mp"))
     if kind == "hamza":
         return len(text) == len(variant) and text[:1] == "إ" and bool(_WASL.match(variant))
     return False

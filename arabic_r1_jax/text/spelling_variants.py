@@ -6,10 +6,10 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-# Kind, weight beside other variants, place (first or later in the stem, last, inner: neither, any), written>meant,meant.
+# Kind, weight beside other variants, place (in the stem: first, later, last, inner: neither; any), written>meant,meant.
 _ROWS = (
-    ("hamza", 1.0, "first", "ا>أ,إ,آ أ>ا,إ,آ إ>ا,أ,آ أا>آ أأ>آ اأ>آ,أ ءا>آ"),
-    ("hamza", 1.0, "inner", "أا>آ ءا>آ أأ>آ"),
+    ("hamza", 1.0, "first", "ا>أ,إ,آ أ>ا,إ,آ إ>ا,أ,آ أا>آ ءا>آ"),
+    ("hamza", 1.0, "inner", "أا>آ ءا>آ"),
     ("hamza", 0.1, "inner", "ا>آ اا>آ آ>ا"),
     ("hamza_seat", 1.0, "later", "أ>ء,ؤ,ئ ؤ>أ,ء,ئ,ؤو ئ>أ,ء,ؤ,يء ء>أ,ؤ,ئ إ>ئ,أ,ء ؤ>وء"),
     ("hamza_seat", 0.1, "later", "ا>أ و>ؤ ي>ئ أ>ا ئ>ئي آ>اء,أ"),
