@@ -62,7 +62,7 @@ def _leads(left: str, right: str) -> bool:
     return False
 
 
-_PARTICLE_VERB = re.compile("([وف]?)(لا|ما|لم|لن|قد|لقد|سوف|هل)([يتن].{3,})")
+_PARTICLE_VERB = re.compile("([وف]?)(لا|ما|لم|لن|قد|لقد|سوف|هل)([يتن].{2,})")
 
 
 @functools.lru_cache(maxsize=1 << 16)
@@ -72,8 +72,9 @@ def fused_verb(text: str) -> str | None:
     if not match:
         return None
     conjunction, particle, verb = match.groups()
-    if frequency(verb) < (1e-5 if particle in ("ما", "هل", "لم") else 1e-6) or not Word(verb).slots & _ENDS_LATE:
+    least = 1e-5 if particle in ("ما", "هل") or len(verb) == 3 else 1e-7 if particle == "لا" else 1e-6
+    if frequency(verb) < least or not Word(verb).slots & _ENDS_LATE:
         return None
-    if not _word(verb) or standing(Word(text)) == "known":
+    if standing(Word(verb)) != "known" or standing(Word(text)) == "known":
         return None
     return f"{conjunction}{particle} {verb}"

@@ -47,14 +47,18 @@ _BARS = {
     "ta_marbuta": _Bar(1e-7, 5, 20, 500),
     "ha": _Bar(1e-7, 30, 50, 500),  # ة for ه,
     "ta_open": _Bar(1e-5, 250, 500, 1e9),  # ت and ة
-    "alif_waw": _Bar(2e-8, 12, 20, 1e9),
+    "ta_noun": _Bar(1e-7, 20, 50, 1e9),  # ت for ة behind the article
+    "alif_waw": _Bar(3e-7, 12, 20, 1e9),
     "tanween": _Bar(2e-7, 10, 50, 200),
     "dad_za": _Bar(1e-7, 20, 30, 300),
     "spelling": _Bar(3e-6, 500, 1000, 1e9),
 }
+_BARS["letters"] = _Bar(0, 0, 1e9, 1e9)
 _LEAST = 1e-8  # in place of 0: the rarest frequency that the counts have
 _RARE = 2e-7  # a known word that is met more often than this stays as it is
-_WASL = re.compile("ا(?:ست|ن|.ت|[زذد]د|ضط|صط)..")  # verbs and masdars of the forms VII, VIII and X
+_WASL = re.compile(
+    "[وف]?(?:[بلك]|[بك]?ال)?ا(?:ست|ن|[^لن]ت|[زذد]د|ضط|صط).."
+)  # verbs and masdars of the forms VII, VIII and X
 _ARTICLE = re.compile("[وف]?[بك]?ال...")
 _CONJUNCTIONS = ("و", "ف")
 _PREFIXES = ("ال", "ب", "ل", "ك", "بال", "كال")
@@ -146,7 +150,7 @@ def _bar(text: str, variant: str, kind: str) -> _Bar:
     if kind == "hamza" and written != "ا" and (meant != "ا" or written == "أ"):
         kind = "hamza_other" if meant != "ا" else "hamza_off"
     elif kind == "ta_marbuta" and "ه" not in (written, meant):
-        kind = "ta_open"
+        kind = "ta_noun" if written == "ت" and _ARTICLE.match(text) else "ta_open"
     elif kind == "ta_marbuta" and meant == "ه":
         kind = "ha"
     return _BARS[kind]
@@ -154,7 +158,7 @@ def _bar(text: str, variant: str, kind: str) -> _Bar:
 
 def _implausible(text: str, variant: str, kind: str) -> bool:
     """Pairs whose two forms are right: schools of hamza, a masdar beside a plural, a name beside an article."""
-    if kind == "ta_marbuta" and text[-2:] == "يت":
+    if kind == "ta_marbuta" and text[-2:] == "يت" and not _ARTICLE.match(text):
         return True
     if kind == "spelling" and len(_stem(text)) < 4:
         return True
@@ -190,7 +194,10 @@ def _by_pattern(text: str, variant: str, kind: str) -> bool:
             return False
         return bool(_verb(variant) & slots("sub", "juss", "past_3mp", "imp_2mp"))
     if kind == "hamza":
-        return len(text) == len(variant) and text[:1] == "إ" and bool(_WASL.match(variant))
+        at = next((n for n, (a, b) in enumerate(zip(text, variant, strict=False)) if a != b), 0)
+        return text[at] in "إأ" and len(text) == len(variant) and variant[at] == "ا" and bool(_WASL.match(variant))
+    if kind == "ta_marbuta" and text[-1] == "ة" and variant[-1] == "ه":
+        return text[-2] == "ت" or (text[0] in "ين" and bool(_verb(text[:-1]) & slots("ind", "sub", "juss")))
     return False
 
 
@@ -209,8 +216,10 @@ def _likely(text: str, own: float) -> list[tuple[float, str, str, _Bar]]:
             if support >= bar.floor and support >= bar.unknown * own:
                 likely.append((support, variant, kind, bar))
                 continue
-        if (kind == "alif_waw" or text[0] == "إ") and _by_pattern(text, variant, kind):
-            likely.append((support, variant, kind, _BARS[kind]))
+        if (kind in ("alif_waw", "ta_marbuta") or (kind == "hamza" and support >= own)) and _by_pattern(
+            text, variant, kind
+        ):
+            likely.append((support, variant, kind, _BARS["letters"]))
     likely.sort(reverse=True)
     return likely
 
@@ -220,7 +229,7 @@ def correction(text: str) -> Correction | None:
     """What a spelling, Arabic letters without marks, is a mistake for; None if it is right or nobody can say."""
     if found := _listed().get(text):
         right, name, itself = found
-        if itself or not (dictionary.known(text) or text in _right()):
+        if (itself and text not in _right()) or not (dictionary.known(text) or text in _right()):
             return Correction(right, _kind(text, right, name), f"«{text}» رسم شائع الخطأ، وصوابه «{right}»")
     own = max(frequency(text), _LEAST)
     if own > 3e-4 or len(text) < 3:
@@ -228,10 +237,18 @@ def correction(text: str) -> Correction | None:
     likely = _likely(text, own)
     if not likely or text in _right():
         return None
-    level = standing(Word(text))
-    if level == "known" and own > _RARE:
-        return None
+    word = Word(text)
+    level = standing(word)
+    if (
+        level == "known"
+        and not word.verbs
+        and _by_pattern(text, likely[0][1], likely[0][2])
+        and likely[0][2] == "hamza"
+    ):
+        level = "unknown"  # the dictionary reads أ as a question
     for support, variant, kind, bar in likely:
+        if level == "known" and own > _RARE:
+            return None
         enough = support >= getattr(bar, level) * own or (level == "unknown" and _by_pattern(text, variant, kind))
         if enough and standing(Word(variant)) == "known" and not _implausible(text, variant, kind):
             return Correction(variant, kind, f"«{text}» غير معروفة بهذا الرسم، و«{variant}» معروفة شائعة")

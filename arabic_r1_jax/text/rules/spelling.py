@@ -177,9 +177,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "orthography.boundary",
         "كتبت الكلمة مقطعة وحقها الوصل.",
-        lambda word: (
-            len(word.bare) < 4 and (word.bare in _PIECES or word.bare in ("ال", "وال", "لل"))
-        ),
+        lambda word: len(word.bare) < 4 and (word.bare in _PIECES or word.bare in ("ال", "وال", "لل")),
         _cut,
         wrong=("فتحت {ال كتاب→الكتاب} أمس", "سافرت {ب السيارة→بالسيارة} وحدي", "شرح {الدر س→الدرس} جيدا"),
         right=("الكتاب هنا", "عام ألف ق م تقريبا"),
