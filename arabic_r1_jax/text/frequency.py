@@ -4,7 +4,8 @@ import functools
 
 
 @functools.cache
-def _table() -> dict[str, float]:
+def table() -> dict[str, float]:
+    """The counts themselves, for loops that ask often."""
     from wordfreq import get_frequency_dict
 
     return get_frequency_dict("ar", wordlist="best")
@@ -12,4 +13,4 @@ def _table() -> dict[str, float]:
 
 def frequency(word: str) -> float:
     """The share of `word`, letters without marks, among the words of web text (`wordfreq`); 0 if it is not met."""
-    return _table().get(word, 0.0)
+    return table().get(word, 0.0)

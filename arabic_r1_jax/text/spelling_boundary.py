@@ -46,7 +46,8 @@ def fused(text: str) -> str | None:
     if len(text) < 5 or frequency(text) > 1e-5:
         return None
     cuts = [match.end() for match in _LAST.finditer(text)]
-    cuts += [at for at in range(2, len(text) - 2) if _leads(text[:at], text[at:])]
+    if match := _LEADER.match(text):
+        cuts.append(match.end())
     for at in cuts:
         left, right = text[:at], text[at:]
         if _word(left) and _word(right) and standing(Word(text)) != "known":
@@ -54,12 +55,7 @@ def fused(text: str) -> str | None:
     return None
 
 
-def _leads(left: str, right: str) -> bool:
-    """Whether a word is one of those that writers join to the next, and the next one may follow."""
-    plain = left[1:] if left[0] in "وف" and len(left) > 2 else left
-    if plain in _LEADERS:
-        return (right[:2] == "ال" and len(right) > 4) or (plain == "يا" and len(right) > 3 and right[0] in "أإآا")
-    return False
+_LEADER = re.compile(f"[وف]?(?:(?:{'|'.join(_LEADERS)})(?=ال...)|يا(?=[أإآا]...))")
 
 
 _PARTICLE_VERB = re.compile("([وف]?)(لا|ما|لم|لن|قد|لقد|سوف|هل)([يتن].{2,})")

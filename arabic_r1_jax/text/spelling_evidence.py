@@ -15,7 +15,7 @@ import re
 from typing import NamedTuple
 
 from arabic_r1_jax.text import dictionary, lexicon, verb_forms
-from arabic_r1_jax.text.frequency import frequency
+from arabic_r1_jax.text.frequency import frequency, table
 from arabic_r1_jax.text.spelling_variants import variants
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Word
@@ -45,7 +45,7 @@ _BARS = {
     "hamza_seat": _Bar(5e-8, 3, 20, 1e9),
     "alef_maqsura": _Bar(5e-8, 12, 20, 1e9),
     "ta_marbuta": _Bar(1e-7, 5, 20, 500),
-    "ha": _Bar(1e-7, 30, 50, 500),  # ة for ه,
+    "ha": _Bar(1e-6, 60, 100, 500),  # ة for ه,
     "ta_open": _Bar(1e-5, 250, 500, 1e9),  # ت and ة
     "ta_noun": _Bar(1e-7, 20, 50, 1e9),  # ت for ة behind the article
     "alif_waw": _Bar(3e-7, 12, 20, 1e9),
@@ -94,16 +94,16 @@ def _right() -> frozenset[str]:
 @functools.cache
 def _listed() -> dict[str, tuple[str, str, bool]]:
     """Every listed mistake, alone and behind prefixes: (right, list, whether the row itself)."""
-    table = {}
+    listed = {}
     for name in ("misspellings", "tanween"):
         for wrong, right, *noun in lexicon.rows(f"{name}.txt"):
-            table[wrong] = right.replace("~", " "), name, True
+            listed[wrong] = right.replace("~", " "), name, True
             for prefix in _prefixes(wrong, bool(noun)):
-                table.setdefault(prefix + wrong, ((prefix + right).replace("~", " "), name, False))
+                listed.setdefault(prefix + wrong, ((prefix + right).replace("~", " "), name, False))
             if noun and wrong[:2] != "ال":
                 for before in ("", *_CONJUNCTIONS):
-                    table.setdefault(f"{before}لل{wrong}", (f"{before}لل{right}", name, False))
-    return table
+                    listed.setdefault(f"{before}لل{wrong}", (f"{before}لل{right}", name, False))
+    return listed
 
 
 def _prefixes(wrong: str, noun: bool) -> list[str]:
@@ -182,7 +182,9 @@ _BOUND = re.compile("[ءأؤئ](?:ه|ها|هم|هما|هن|ك|كم|نا|ي)$")
 
 
 def _stem(text: str) -> str:
-    return text[_ARTICLE.match(text).end() - 3 :].removesuffix("ا") if _ARTICLE.match(text) else text.removesuffix("ا")
+    """A word without conjunction, article and the accusative in ا."""
+    start = match.end() - 3 if (match := _ARTICLE.match(text)) else int(text[0] in _CONJUNCTIONS and len(text) > 4)
+    return text[start:].removesuffix("ا")
 
 
 def _by_pattern(text: str, variant: str, kind: str) -> bool:
@@ -202,15 +204,15 @@ def _by_pattern(text: str, variant: str, kind: str) -> bool:
 
 
 def _verb(word: str) -> int:
-    table = verb_forms.load()
-    return table.get(word, 0) | (table.get(word[1:], 0) if word[:1] in _CONJUNCTIONS else 0)
+    verbs = verb_forms.load()
+    return verbs.get(word, 0) | (verbs.get(word[1:], 0) if word[:1] in _CONJUNCTIONS else 0)
 
 
 def _likely(text: str, own: float) -> list[tuple[float, str, str, _Bar]]:
     """Variants that would do if no source knew the word: (support, variant, kind, bar), the best first."""
-    likely, least = [], 1.5 * own
+    likely, least, count = [], 1.5 * own, table().get
     for variant, kind, weight in variants(text):
-        support = frequency(variant) * weight
+        support = count(variant, 0.0) * weight
         if support >= least:
             bar = _bar(text, variant, kind)
             if support >= bar.floor and support >= bar.unknown * own:

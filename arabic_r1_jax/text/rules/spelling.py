@@ -85,7 +85,7 @@ def _goes_behind(piece: str, before: Word) -> bool:
 
 
 def _goes_before(piece: str, after: str, before: Word | None) -> bool:
-    if piece in ("ال", "وال", "لل"):
+    if piece in ("ال", "لل"):
         return standing(Word(after)) != "unknown" and not after.startswith("ال")
     if piece in ("ب", "ل", "ك") and before is not None and before.arabic and len(before.bare) > 2:
         return standing(Word(after)) == "known" and frequency(after) > 1e-6
@@ -177,7 +177,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "orthography.boundary",
         "كتبت الكلمة مقطعة وحقها الوصل.",
-        lambda word: len(word.bare) < 4 and (word.bare in _PIECES or word.bare in ("ال", "وال", "لل")),
+        lambda word: len(word.bare) < 4 and (word.bare in _PIECES or word.bare in ("ال", "لل")),
         _cut,
         wrong=("فتحت {ال كتاب→الكتاب} أمس", "سافرت {ب السيارة→بالسيارة} وحدي", "شرح {الدر س→الدرس} جيدا"),
         right=("الكتاب هنا", "عام ألف ق م تقريبا"),
