@@ -53,13 +53,19 @@ _BARS = {
     "dad_za": _Bar(1e-7, 20, 30, 300),
     "spelling": _Bar(3e-6, 500, 1000, 1e9),
 }
+_UNSEEN = {  # for forms that web text never has
+    "spelling": _Bar(2e-6, 200, 500, 1e9),
+    "ha": _Bar(1e-7, 10, 50, 500),
+}
 _BARS["letters"] = _Bar(0, 0, 1e9, 1e9)
+_BARS_UNSEEN = _BARS | _UNSEEN
 _LEAST = 1e-8  # in place of 0: the rarest frequency that the counts have
 _RARE = 2e-7  # a known word that is met more often than this stays as it is
 _WASL = re.compile(
     "[وف]?(?:[بلك]|[بك]?ال)?ا(?:ست|ن|[^لن]ت|[زذد]د|ضط|صط).."
 )  # verbs and masdars of the forms VII, VIII and X
 _ARTICLE = re.compile("[وف]?[بك]?ال...")
+_PRESENT = re.compile("[وف]?أ(?:ست...|ن...|.ت..)")  # the shape of a first person
 _CONJUNCTIONS = ("و", "ف")
 _PREFIXES = ("ال", "ب", "ل", "ك", "بال", "كال")
 
@@ -143,9 +149,10 @@ def _kind(wrong: str, right: str, name: str) -> str:
 _SEAT = re.compile("(?<=[^اأإآدذرزوؤء])ئ(?=و)|(?<=[ادذرزو])ء(?=و)|ؤ(?=و)")
 
 
-def _bar(text: str, variant: str, kind: str) -> _Bar:
+def _bar(text: str, variant: str, kind: str, own: float) -> _Bar:
+    bars = _BARS if own > _LEAST else _BARS_UNSEEN
     if len(text) != len(variant):
-        return _BARS[kind]
+        return bars[kind]
     written, meant = next(pair for pair in zip(text, variant, strict=True) if pair[0] != pair[1])
     if kind == "hamza" and written != "ا" and (meant != "ا" or written == "أ"):
         kind = "hamza_other" if meant != "ا" else "hamza_off"
@@ -153,7 +160,7 @@ def _bar(text: str, variant: str, kind: str) -> _Bar:
         kind = "ta_noun" if written == "ت" and _ARTICLE.match(text) else "ta_open"
     elif kind == "ta_marbuta" and meant == "ه":
         kind = "ha"
-    return _BARS[kind]
+    return bars[kind]
 
 
 def _implausible(text: str, variant: str, kind: str) -> bool:
@@ -178,7 +185,7 @@ def _implausible(text: str, variant: str, kind: str) -> bool:
 
 
 _BROKEN_PLURAL = re.compile("أ..(?:ا.|اء)(?:ه|ها|هم|ك|نا|ي|ا)?$")
-_BOUND = re.compile("[ءأؤئ](?:ه|ها|هم|هما|هن|ك|كم|نا|ي)$")
+_BOUND = re.compile("[ءأؤئ](?:ه|ها|هم|هما|هن|كم|نا)$")
 
 
 def _stem(text: str) -> str:
@@ -192,14 +199,19 @@ def _by_pattern(text: str, variant: str, kind: str) -> bool:
     if kind == "alif_waw" and variant[-1] == "ا" and len(text) > 4:
         stem = text[1:] if text[0] in _CONJUNCTIONS else text
         own = frequency(stem)
+        if len(stem) < 5 and stem != text:
+            return False
         if own and (stem[0] not in "اأيتن" or frequency(variant) < 2 * own):
             return False
         return bool(_verb(variant) & slots("sub", "juss", "past_3mp", "imp_2mp"))
     if kind == "hamza":
         at = next((n for n, (a, b) in enumerate(zip(text, variant, strict=False)) if a != b), 0)
+        if text[at] == "أ" and _PRESENT.fullmatch(text):
+            return False
         return text[at] in "إأ" and len(text) == len(variant) and variant[at] == "ا" and bool(_WASL.match(variant))
     if kind == "ta_marbuta" and text[-1] == "ة" and variant[-1] == "ه":
-        return text[-2] == "ت" or (text[0] in "ين" and bool(_verb(text[:-1]) & slots("ind", "sub", "juss")))
+        imperfect = text[0] in "ين" and len(text) > 4 and _verb(text[:-1]) & slots("ind", "sub", "juss")
+        return text[-2] == "ت" or bool(imperfect)
     return False
 
 
@@ -214,7 +226,7 @@ def _likely(text: str, own: float) -> list[tuple[float, str, str, _Bar]]:
     for variant, kind, weight in variants(text):
         support = count(variant, 0.0) * weight
         if support >= least:
-            bar = _bar(text, variant, kind)
+            bar = _bar(text, variant, kind, own)
             if support >= bar.floor and support >= bar.unknown * own:
                 likely.append((support, variant, kind, bar))
                 continue

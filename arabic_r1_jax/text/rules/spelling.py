@@ -177,7 +177,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "orthography.boundary",
         "كتبت الكلمة مقطعة وحقها الوصل.",
-        lambda word: len(word.bare) < 4 and (word.bare in _PIECES or word.bare in ("ال", "لل")),
+        lambda word: (
+            len(word.bare) < 4 and word.text == word.bare and (word.bare in _PIECES or word.bare in ("ال", "لل"))
+        ),
         _cut,
         wrong=("فتحت {ال كتاب→الكتاب} أمس", "سافرت {ب السيارة→بالسيارة} وحدي", "شرح {الدر س→الدرس} جيدا"),
         right=("الكتاب هنا", "عام ألف ق م تقريبا"),
