@@ -135,6 +135,13 @@ def _is_dialect(count: int, score: dict[str, float]) -> bool:
     return score["any"] >= max(LEAST, DENSITY * count / 100, STANDARD_WEIGHS * score["msa"])
 
 
+def dialect_words(text: str) -> dict[str, float]:
+    """The words of a text that speak for a dialect, with their weights."""
+    words = set(_WORD.findall(strip_marks(text[:MOST_CHARACTERS]).translate(_SPELL)))
+    weights = {word: dict(_evidence(word)).get(-1, 0.0) for word in words}
+    return {word: weight for word, weight in weights.items() if weight}
+
+
 def in_dialect(text: str) -> bool:
     """Whether text is in a dialect, named or not; of short text a slight leaning is enough."""
     count, score = _scores(text)
