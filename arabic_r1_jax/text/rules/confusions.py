@@ -67,8 +67,23 @@ def _noun_with_article(word: Word) -> bool:
     return _definite(word) and any(not one.nominal.adjective for one in word.nominals if one.state == "al")
 
 
+_FAMILY = frozenset(
+    "أبي أمي أخي أختي جدي جدتي عمي عمتي خالي خالتي والدي والدتي صديقي أبوه أبوها أخوه أخوها والده والدها".split()
+)
+
+
 def _person(word: Word) -> bool:
-    return any(one.state == "al" and one.listed and one.nominal.human for one in word.nominals)
+    return word.bare in _FAMILY or any(one.state == "al" and one.listed and one.nominal.human for one in word.nominals)
+
+
+def _subject(word: Word) -> bool:
+    return not word.classes and any(
+        (one.listed and one.nominal.case not in ("a", "o")) or one.state == "al" for one in word.nominals
+    )
+
+
+def _predicate(word: Word) -> bool:
+    return any(one.listed and not one.state and not one.preposition and not one.conjunction for one in word.nominals)
 
 
 def _feminine_adjective(word: Word) -> bool:
@@ -82,7 +97,9 @@ CLASSES: dict[str, Callable[[Word], bool]] = {
     "person": _person,
     "thing": lambda word: _noun_with_article(word) and not _person(word),
     "noun": certain_noun,
-    "predicate": lambda word: certain_noun(word) and not _definite(word),
+    "predicate": _predicate,
+    "subject": _subject,
+    "five": lambda word: "five" in word.classes,
     "nominal": lambda word: _definite(word) or certain_noun(word),
     "verb": certain_verb,
     "present": lambda word: (
@@ -97,7 +114,7 @@ CLASSES: dict[str, Callable[[Word], bool]] = {
     "prefixed_f": lambda word: word.conjunction == "ف",
     "feminine": lambda word: any(one.nominal.agrees == "fs" for one in word.nominals),
     "accusative": lambda word: word.bare[-1] == "ا" and any(one.nominal.case == "a" for one in word.nominals),
-    "bound": lambda word: any(one.state == "pron" for one in word.nominals) and not word.slots,
+    "bound": lambda word: any(one.state == "pron" and one.listed for one in word.nominals),
 }
 
 

@@ -44,6 +44,13 @@ def _feminine(stem: str) -> bool:
     return any(one.gender == "f" and one.number == "s" for one in lexicon.forms().get(stem, ()))
 
 
+def _construct(before: Word | None, after: Word | None) -> bool:
+    """Whether a noun between the two is likely in the construct state: في … النوم, فتح الحارس … المصنع."""
+    if not before or not after or not CLASSES["thing"](after) or any(one.nominal.adjective for one in after.nominals):
+        return False
+    return before.core in ("في", "من", "إلى", "عن", "على") or CLASSES["person"](before)
+
+
 def _ha(clause: Clause, index: int) -> Hit | None:
     word, before, after = clause.words[index], clause.word(index - 1), clause.word(index + 1)
     right = word.bare[:-1] + "ة"
@@ -53,6 +60,8 @@ def _ha(clause: Clause, index: int) -> Hit | None:
             return Hit(index, index, right, f"لا يتصل ضمير بما فيه «ال»، و«{right}» مؤنث بالتاء")
     if any(one.state != "pron" for one in word.nominals):
         return None
+    if _construct(before, after) and frequency(right) > 20 * frequency(word.bare):
+        return Hit(index, index, right, f"المضاف إلى «{after.text}» لا ضمير فيه")
     owned = {one.nominal.agrees for one in word.nominals}
     if word.bare.endswith("زوجه") or owned & {"fs", "fp", "mp", "fd", "md"}:
         return None
@@ -80,7 +89,7 @@ _WITH_WAW = frozenset(  # present stems of verbs that end in waw
     "دعو رجو شكو نمو بدو علو سمو خلو دنو غزو تلو محو كسو عفو صحو سلو نجو هجو حبو جفو زهو صفو طفو غفو قسو نبو هفو عدو "
     "خطو عزو حدو حذو رسو ربو زكو سطو شدو غدو فشو كبو لهو نحو جثو جلو حلو حنو خبو صبو عرو سخو رخو غلو ألو".split()
 )
-_SECOND = frozenset("دعو رجو شكو نمو علو غزو دنو طفو صحو كسو رسو هفو".split())  # تخطوا is a past tense too
+_SECOND = frozenset("بدو دعو رجو شكو نمو علو غزو دنو طفو صحو كسو رسو هفو".split())  # تخطوا is a past tense too
 _FIRST = frozenset("دعو رجو شكو نمو علو غزو دنو طفو هفو تلو نجو خلو عفو محو سمو غفو حذو".split())
 _GOVERNS = frozenset(
     "لم لن أن ألا كي لكي حتى كيلا لكيلا لئلا لما لا إن من مهما متى أينما حيثما أو ثم إذن ما بأن لأن كأن".split()
@@ -122,6 +131,9 @@ def _plural_waw(word: Word) -> bool:
 
 def _waw_without_alif(clause: Clause, index: int) -> Hit | None:
     word, before = clause.words[index], clause.word(index - 1)
+    plural = before and any(one.state == "al" and one.nominal.agrees == "mp" for one in before.nominals)
+    if plural and not word.slots & _SINGULAR:
+        return Hit(index, index, word.bare + "ا", f"فاعله «{before.text}» جمع")
     if not before or before.core not in _BEFORE_PLURAL:
         return None
     if word.bare[0] not in "يت" and before.core not in ("الذين", "قد", "لقد"):
@@ -132,7 +144,7 @@ def _waw_without_alif(clause: Clause, index: int) -> Hit | None:
 
 
 def _construct_with_alif(word: Word) -> bool:
-    if word.bare[-2:] != "وا" or len(word.bare) < 5 or word.slots or _listed(word.bare):
+    if word.bare[-2:] != "وا" or len(word.bare) < 5 or _listed(word.bare):
         return False
     stems = {word.bare[:-1], word.bare[:-1].removeprefix("و")}
     found = [one for stem in stems for one in lexicon.forms().get(stem, ())]
@@ -140,6 +152,10 @@ def _construct_with_alif(word: Word) -> bool:
 
 
 def _sound_plural(clause: Clause, index: int) -> Hit | None:
+    before, after = clause.word(index - 1), clause.word(index + 1)
+    verb = before and before.slots & slots("past_3ms") and not before.classes
+    if clause.words[index].slots and not (verb and after and CLASSES["definite"](after)):
+        return None
     return Hit(index, index, clause.words[index].bare[:-1], "واو جمع المذكر السالم لا تتبعها ألف")
 
 
@@ -170,6 +186,7 @@ _BOUND = re.compile(
 )
 _OF_CASE = {"n": "ؤ", "a": "ء", "g": "ئ"}
 _NAMED = {"n": "مرفوع", "a": "منصوب", "g": "مجرور"}
+_INTRANSITIVE = frozenset("حضر جاء وصل سافر ذهب خرج دخل عاد رجع قال".split())
 _INNA = frozenset("إن أن كأن لكن لعل ليت لأن".split())
 
 
@@ -194,6 +211,8 @@ def _wanted(clause: Clause, index: int, match: re.Match) -> tuple[str, str] | No
         return ("n", "في أول الجملة") if clause.begins_sentence and verb_follows and len(clause.words) > 1 else None
     if before.core in _INNA and all(one.core != "إلا" for one in clause.after(index)):
         return "a", f"بعد «{before.text}»"
+    if before.bare in _INTRANSITIVE:
+        return "n", f"فاعل «{before.text}»"
     if "prep" in before.classes and before.core not in ("حتى", "منذ", "خلا", "عدا", "حاشا", "من"):
         return "g", f"بعد «{before.text}»"
     if before.core in ("مع", "بين", "عند", "لدى", "أمام", "خلف", "كل", "جميع", "بعض", "أحد"):
@@ -226,17 +245,25 @@ def _masdar(word: Word) -> bool:
     if "أ" not in word.bare[:4]:
         return False
     for before, stem in _stems(word.bare):
-        if stem[0] == "أ" and len(stem) > 4 and stem[-1] == "ة" and stem[-2:] != "ية":
+        if stem[0] == "أ" and len(stem) > 4 and stem[-2:] != "ية":
+            derived = "ا" + stem[1:]
+            if len(stem) > 5 and verb_forms.load().get(derived, 0) & slots("vn"):
+                return not _listed(stem) and not word.slots
             right = "إ" + stem[1:]
-            masdar = _listed(right) or verb_forms.load().get(right, 0) & slots("vn")
+            masdar = stem[-1] == "ة" and (_listed(right) or verb_forms.load().get(right, 0) & slots("vn"))
             if masdar and not _listed(stem) and not word.slots and not word.nominals and not _listed(stem[:-2]):
                 return frequency(before + right) > 8 * frequency(word.bare)
     return False
 
 
 def _hamza_below(clause: Clause, index: int) -> Hit | None:
-    right = clause.words[index].bare.replace("أ", "إ", 1)
-    return Hit(index, index, right, f"«{right}» مصدر على وزن إفعال")
+    bare = clause.words[index].bare
+    table = verb_forms.load()
+    wasl = any(
+        table.get("ا" + stem[1:], 0) & slots("vn") for _, stem in _stems(bare) if stem[0] == "أ" and len(stem) > 5
+    )
+    right = bare.replace("أ", "ا" if wasl else "إ", 1)
+    return Hit(index, index, right, f"«{right}» مصدر " + ("همزته وصل" if wasl else "على وزن إفعال"))
 
 
 RULES: tuple[Rule, ...] = (
@@ -295,10 +322,10 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "orthography.masdar_hamza",
-        "همزة المصدر على وزن إفعال تكتب تحت الألف.",
+        "همزة المصدر على وزن إفعال تكتب تحت الألف، ومصدر الخماسي والسداسي بلا همزة.",
         _masdar,
         _hamza_below,
-        wrong=("يجب {أعادة→إعادة} الكتب",),
+        wrong=("يجب {أعادة→إعادة} الكتب", "حدث {أنفجار→انفجار} في المصنع"),
         right=("يجب إعادة الكتب", "أعمال المؤتمر", "أحوال الناس"),
     ),
 )
