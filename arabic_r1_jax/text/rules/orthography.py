@@ -30,7 +30,7 @@ _RADICAL_HA = frozenset("كره موجه شره بله جبه فقه شبه نز
 
 def _ends_in_ha(word: Word) -> bool:
     bare = word.bare
-    return bare[-1:] == "ه" and len(bare) > 3 and any(_feminine(stem) for _, stem in _stems(bare[:-1] + "ة"))
+    return bare[-1:] == "ه" and len(bare) > 2 and any(_feminine(stem) for _, stem in _stems(bare[:-1] + "ة"))
 
 
 def _stems(bare: str) -> list[tuple[str, str]]:
@@ -126,7 +126,9 @@ def _plural_waw(word: Word) -> bool:
     bare = word.bare
     if bare[-1:] != "و" or len(bare) < 4 or bare[1:] in _WITH_WAW or bare[0] in "أن":
         return False
-    return bool(verb_forms.load().get(bare + "ا", 0) & _PLURAL) and not word.nominals
+    table = verb_forms.load()
+    participle = table.get(bare[:-1], 0) & slots("ap", "pp")
+    return bool(table.get(bare + "ا", 0) & _PLURAL) and not participle and not word.nominals
 
 
 def _waw_without_alif(clause: Clause, index: int) -> Hit | None:
@@ -154,7 +156,8 @@ def _construct_with_alif(word: Word) -> bool:
 def _sound_plural(clause: Clause, index: int) -> Hit | None:
     before, after = clause.word(index - 1), clause.word(index + 1)
     verb = before and before.slots & slots("past_3ms") and not before.classes
-    if clause.words[index].slots and not (verb and after and CLASSES["definite"](after)):
+    construct = verb and after and CLASSES["definite"](after) and clause.words[index].bare[0] != "و"
+    if clause.words[index].slots and not construct:
         return None
     return Hit(index, index, clause.words[index].bare[:-1], "واو جمع المذكر السالم لا تتبعها ألف")
 
