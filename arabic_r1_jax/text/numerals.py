@@ -77,7 +77,7 @@ def other_gender(one: Numeral, oblique: bool = False) -> str:
     """The same numeral for a noun of the other gender."""
     if one.core.startswith(SOME):
         return one.prefix + (SOME if one.gender == "m" else SOME + "ة")
-    mine, others = UNITS[one.value] if one.gender == "m" else UNITS[one.value][::-1]
+    others = UNITS[one.value][one.gender == "m"]
     if one.value == 2:
         core = (
             one.core.replace("اثنت", "اثن").replace("ثنت", "اثن")
@@ -99,9 +99,7 @@ def plain(word: Word | None) -> list[Nominal]:
         return []
     readings = [r for r in word.nominals if not (r.conjunction or r.preposition or r.state)]
     found = [r.nominal for r in readings]
-    if word.bare.endswith("ين") and any(one.number == "p" for one in found):
-        return [one for one in found if one.number != "d"]  # a numeral counts no dual
-    return found
+    return without_dual(found) if word.bare.endswith("ين") else found
 
 
 def with_article(word: Word | None) -> list[Nominal]:
@@ -114,11 +112,25 @@ def with_article(word: Word | None) -> list[Nominal]:
 
 def gender(readings: list[Nominal]) -> str:
     """The gender of the singular behind all readings; "" where it is not certain."""
-    genders = set()
-    for one in readings:
-        sound = one.adjective and one.number == "p" and one.gender == "m" and one.case
-        genders.add("b" if one.adjective and not sound else one.gender)
-    return genders.pop() if len(genders) == 1 and "b" not in genders else ""
+    if not (nouns := [one for one in readings if not one.adjective]):
+        nouns = [one if _sound_masculine(one) else one._replace(gender="b") for one in readings]
+    shaped = [one for one in readings if one.adjective and (one.number == "s" or _sound_masculine(one))]
+    found = {one.gender for one in (*nouns, *shaped)}
+    return found.pop() if len(found) == 1 and "b" not in found else ""
+
+
+def _sound_masculine(one: Nominal) -> bool:
+    return one.number == "p" and one.gender == "m" and bool(one.case)
+
+
+def nouns_first(readings: list[Nominal]) -> list[Nominal]:
+    """The readings as a noun, where there are any: a numeral stands with nouns."""
+    return [one for one in readings if not one.adjective] or readings
+
+
+def without_dual(readings: list[Nominal]) -> list[Nominal]:
+    """Readings without the dual, if there is a plural: three to ten describe no dual."""
+    return [one for one in readings if one.number != "d"] if any(one.number == "p" for one in readings) else readings
 
 
 @functools.cache

@@ -1,5 +1,7 @@
 """Agreement of a dual with its verb, adjective or pronoun; of a pronoun with its verb or predicate."""
 
+import functools
+
 from arabic_r1_jax.text import lexicon, verb_forms
 from arabic_r1_jax.text.clauses import Clause
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
@@ -19,6 +21,14 @@ def _slots(*persons: str) -> int:
 
 _DUALS = {"m": _slots("3md"), "f": _slots("3fd")}
 _ONE = _slots("3ms", "3fs")
+_NO_DUALS = frozenset(
+    "ربان ريحان قرصان عيدان جرمان مرجان نيران جيران جدران فرسان شبان بلدان خلان وديان عربان كتان ضمان زمان سنان دوران "
+    "حرمان وجدان فقدان حملان ذكران قضبان غلمان صبيان عميان سريان عدوان رهبان شكران دخان ثيران سودان لحمان حيتان".split()
+)
+_ORDINALS = frozenset(
+    "الأول الثاني الثالث الرابع الخامس السادس السابع الثامن التاسع العاشر الحادي الأولى الثانية الثالثة الرابعة "
+    "الخامسة السادسة السابعة الثامنة التاسعة العاشرة الحادية".split()
+)
 _IRREGULAR = ("الأخوان", "الأبوان")
 _IMPERSONAL = frozenset("يجب يمكن ينبغي يجوز يوجد توجد يكفي كان كانت ليس ليست يبدو يلزم يستحسن".split())
 
@@ -27,6 +37,8 @@ def _dual(word: Word | None, states: tuple[str, ...] = ("", "al", "pron")) -> st
     """The gender of a noun whose every reading is a dual; "" otherwise."""
     if word and word.bare.removeprefix("و") in _IRREGULAR and "al" in states:
         return "m"
+    if word and word.bare.removeprefix("و").removeprefix("ال") in _NO_DUALS:
+        return ""
     if not word or word.classes or word.verbs or not word.nominals:
         return ""
     readings = [r for r in word.nominals if not r.nominal.construct]
@@ -68,13 +80,19 @@ def _dual_of(spelling: str, which: str) -> str | None:
     return None
 
 
+def _whole(verb: Word) -> int:
+    """The slots of a verb, without those of a rest behind و where the whole is a verb (وصلوا, not و and صلوا)."""
+    whole = [v.slots for v in verb.verbs if not v.conjunction]
+    return functools.reduce(int.__or__, whole, 0) or verb.slots
+
+
 def _dual_verb(clause: Clause, index: int) -> Hit | None:
     """A dual in front of a verb that is not dual."""
     noun, verb = clause.word(index), clause.word(index + 1)
     which = _dual(noun, ("al", "pron"))
     if not which or not verb or verb.nominals or verb.classes or not verb.verbs:
         return None
-    if any(v.pronoun for v in verb.verbs) or verb.slots & _DUALS[which]:
+    if any(v.pronoun for v in verb.verbs) or _whole(verb) & _DUALS[which]:
         return None
     if not verb.slots & _slots("3ms", "3fs", "3mp", "3fp", "3md", "3fd"):
         return None
@@ -90,7 +108,7 @@ def _dual_verb(clause: Clause, index: int) -> Hit | None:
 
 def _dual_adjective(clause: Clause, index: int) -> Hit | None:
     """A dual in front of an adjective that is not dual."""
-    noun, adjective, after = clause.word(index), clause.word(index + 1), clause.word(index + 2)
+    noun, adjective = clause.word(index), clause.word(index + 1)
     which = _dual(noun)
     if not which or not adjective or adjective.slots or adjective.classes or not adjective.nominals:
         return None
@@ -101,8 +119,12 @@ def _dual_adjective(clause: Clause, index: int) -> Hit | None:
     definite = {bool(r.state) for r in adjective.nominals}
     if any(r.nominal.case == "a" or r.state == "pron" for r in adjective.nominals) or len(definite) > 1:
         return None
+    if adjective.bare in _ORDINALS:
+        return None
     if all(r.nominal.number == "s" for r in adjective.nominals):
-        if (after and after.bare[:1] == "و") or _refers(clause, index + 2, ("هما",)):
+        if any(word.bare[:1] == "و" for word in clause.words[index + 2 : index + 6]) or _refers(
+            clause, index + 2, ("هما",)
+        ):
             return None  # «اللغتين العربية والفرنسية»
     elif not any(r.nominal.human for r in noun.nominals):
         return None
@@ -155,6 +177,10 @@ def _pronoun_verb(clause: Clause, index: int) -> Hit | None:
     if not verb or verb.nominals or verb.classes or not verb.verbs or verb.bare in _IMPERSONAL:
         return None
     wanted = _PERSONS[pronoun.core]
+    if verb.bare[0] not in "يتنس" and not verb.bare.endswith(("وا", "ت", "تم")):
+        return None  # also «هي أكثر», «هي فرنسا»
+    if len(verb.bare) < 4 or (verb.bare[0] == "ن" and pronoun.core != "نحن"):
+        return None
     if (
         verb.slots & wanted
         or any(v.pronoun or v.conjunction for v in verb.verbs)
@@ -205,7 +231,7 @@ def _pronoun_predicate(clause: Clause, index: int) -> Hit | None:
     if after and (after.core in ("من", "ما") or after.bare.endswith(("ه", "ها", "هم", "هن"))):
         return None
     nominals = [r.nominal for r in noun.nominals if not r.nominal.construct]
-    if any(r.preposition or r.conjunction for r in noun.nominals) or not nominals:
+    if any(r.preposition or r.conjunction or r.state == "al" or not r.listed for r in noun.nominals) or not nominals:
         return None
     if any(
         n.gender != wrong or n.number not in (number, "d" if number == "p" else number) or n.case == "a"

@@ -11,6 +11,7 @@ from arabic_r1_jax.text.numerals import (
     UNITS,
     Numeral,
     gender,
+    nouns_first,
     numeral,
     other_gender,
     plain,
@@ -18,6 +19,7 @@ from arabic_r1_jax.text.numerals import (
     spelling,
     table,
     with_article,
+    without_dual,
 )
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Word
@@ -65,7 +67,7 @@ def _dated(clause: Clause, index: int) -> bool:
 def _few(clause: Clause, index: int, one: Numeral) -> Hit | None:
     """Three to ten, before a noun in the plural."""
     word, noun, before = clause.word(index), clause.word(index + 1), clause.word(index - 1)
-    if not noun or one.definite or one.core[-1] == "ا":
+    if not noun or one.definite or one.core[-1] == "ا" or (one.value == 10 and before and before.bare[:2] == "ال"):
         return None
     if before and any(n.number == "p" and n.gender == one.gender for n in plain(before)) and not before.slots:
         return None  # the noun may stand in front: «في مدن ثلاث»
@@ -81,14 +83,16 @@ def _few(clause: Clause, index: int, one: Numeral) -> Hit | None:
     readings = plain(noun)
     if readings and all(n.number == "p" and n.case == "n" and not n.adjective for n in readings):
         return Hit(index, index + 1, f"{word.text} {noun.text[:-2]}ين", f"«{noun.text}» مضاف إليه")
-    if noun.bare in MAGNITUDES or noun.bare in MEASURES or noun.bare in TIMES or noun.slots:
+    if noun.bare in MAGNITUDES or noun.bare in MEASURES or noun.bare in TIMES:
+        return None
+    if noun.slots and not all(n.human for n in readings):
         return None
     return _not_plural(clause, index, one)
 
 
 def _few_definite(clause: Clause, index: int, one: Numeral) -> Hit | None:
     noun = clause.word(index + 1)
-    readings = with_article(noun)
+    readings = without_dual(nouns_first(with_article(noun)))
     which = gender(readings)
     if not which or which == one.gender or one.core in _FRACTIONS or any(n.number != "p" for n in readings):
         return None
@@ -98,10 +102,15 @@ def _few_definite(clause: Clause, index: int, one: Numeral) -> Hit | None:
 def _not_plural(clause: Clause, index: int, one: Numeral | None) -> Hit | None:
     """A singular where a plural must stand."""
     word, noun = clause.word(index), clause.word(index + 1)
-    readings = plain(noun)
+    readings = nouns_first(plain(noun))
     if not readings or any(n.number != "s" or n.adjective or n.case == "a" for n in readings):
         return None
-    if (one and one.core in _FRACTIONS) or len({n.lemma for n in readings}) != 1 or _dated(clause, index + 1):
+    after = clause.word(index + 2)
+    if (
+        (one and one.core in _FRACTIONS and (not after or after.bare[:2] == "ال"))
+        or len({n.lemma for n in readings}) != 1
+        or _dated(clause, index + 1)
+    ):
         return None
     plural = spelling(readings[0].lemma, "p", "") or spelling(readings[0].lemma, "p", "o")
     if not plural or noun.classes or not all(n.gender in "mf" for n in readings):
@@ -160,7 +169,7 @@ def _many(clause: Clause, index: int) -> Hit | None:
         return None
     if noun.bare in MAGNITUDES and not MAGNITUDES[noun.bare][1]:
         return None
-    readings = plain(noun)
+    readings = nouns_first(plain(noun))
     if any(n.lemma in _OTHERS or (n.adjective and n.lemma in forms()) for n in readings):
         return None
     if not readings:
@@ -178,7 +187,7 @@ def _not_accusative(clause: Clause, index: int, readings: list[Nominal]) -> Hit 
         return None
     if any(n.number != "s" or n.case or n.adjective or n.construct for n in readings):
         return None
-    if noun.slots and after and not plain(after):
+    if noun.slots and after and after.bare.startswith(("ال", "ب")):
         return None
     return Hit(index, index + 1, f"{word.text} {shown}", f"«{noun.text}» تمييز منصوب")
 
@@ -206,7 +215,7 @@ def _hundred(clause: Clause, index: int) -> Hit | None:
     word, noun = clause.word(index), clause.word(index + 1)
     if not noun or (_PREFIXED[word.bare] in _THOUSANDS and not _surely_thousand(clause, index)):
         return None
-    readings = plain(noun)
+    readings = nouns_first(plain(noun))
     if not readings or any(n.adjective for n in readings) or noun.bare in MAGNITUDES or noun.classes:
         return None
     if all(n.number == "p" and n.case != "a" for n in readings):
@@ -246,15 +255,19 @@ def _digits(clause: Clause, index: int) -> Hit | None:
     if not noun or number > 999 or noun.bare in MEASURES or noun.bare in TIMES:
         return None
     if 3 <= number % 100 <= 10:
-        return None if noun.bare in MAGNITUDES or noun.slots else _not_plural(clause, index, None)
-    if not all(n.number == "p" and not n.adjective for n in plain(noun)):
+        return (
+            None
+            if noun.bare in MAGNITUDES or (noun.slots and not all(n.human for n in plain(noun)))
+            else _not_plural(clause, index, None)
+        )
+    if not all(n.number == "p" and not n.adjective for n in nouns_first(plain(noun))):
         return None
     return _many(clause, index) if number % 100 > 10 else _hundred_digits(clause, index)
 
 
 def _hundred_digits(clause: Clause, index: int) -> Hit | None:
     word, noun = clause.word(index), clause.word(index + 1)
-    readings = plain(noun)
+    readings = nouns_first(plain(noun))
     if word.number < 100 or not readings or noun.classes or noun.bare in MAGNITUDES:
         return None
     right = singular(readings[0])
@@ -273,7 +286,8 @@ def _behind(clause: Clause, index: int) -> Hit | None:
         return None
     if after and after.core in ("من", "منهم", "منهن", "منها", "عشر", "عشرة"):
         return None
-    readings = with_article(noun) if one.definite else plain(noun)
+    readings = nouns_first(with_article(noun) if one.definite else plain(noun))
+    readings = without_dual(readings) if one.value > 2 else readings
     wanted = {1: "s", 2: "d"}.get(one.value, "p")
     if one.value > 2 and not one.definite:
         return None
@@ -294,7 +308,7 @@ _NEGATIONS = frozenset("لم لا لن ما هل ليس ليست دون بلا �
 def _one_of(clause: Clause, index: int) -> Hit | None:
     """«أحد» and «إحدى» before a plural with the article."""
     (prefix, core), noun = _ONE_OF[clause.word(index).bare], clause.word(index + 1)
-    readings = with_article(noun)
+    readings = without_dual(nouns_first(with_article(noun)))
     which = gender(readings)
     if not which or any(n.number != "p" for n in readings) or which == {"أحد": "m", "إحدى": "f"}[core]:
         return None

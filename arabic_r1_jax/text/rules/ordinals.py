@@ -2,7 +2,7 @@
 
 from arabic_r1_jax.text.clauses import Clause
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
-from arabic_r1_jax.text.numerals import gender
+from arabic_r1_jax.text.numerals import gender, nouns_first
 from arabic_r1_jax.text.words import Word
 
 PATTERNS: tuple[Pattern, ...] = ()
@@ -41,10 +41,15 @@ def _noun_gender(clause: Clause, index: int) -> str:
     readings = [r for r in noun.nominals if r.state]
     if len(readings) != len([r for r in noun.nominals if not r.nominal.construct]):
         return ""
-    nominals = [r.nominal for r in readings]
+    nominals = nouns_first([r.nominal for r in readings])
     if any(n.number != "s" or n.adjective for n in nominals):
         return ""
-    sure = not before or before.classes or before.bare[:2] == "ال" or (before.verbs and not before.nominals)
+    sure = (
+        not before
+        or (before.classes and "demonstrative" not in before.classes)
+        or before.bare[:2] == "ال"
+        or (before.verbs and not before.nominals)
+    )
     if not sure:
         return ""  # a noun in front of the noun, which the ordinal may describe as well
     return gender(nominals)
