@@ -42,14 +42,11 @@ def _noun_gender(clause: Clause, index: int) -> str:
     if len(readings) != len([r for r in noun.nominals if not r.nominal.construct]):
         return ""
     nominals = nouns_first([r.nominal for r in readings])
-    if any(n.number != "s" or n.adjective for n in nominals):
+    if any(n.number != "s" or n.adjective for n in nominals) or (noun.slots and noun.bare[:2] != "ال"):
         return ""
-    sure = (
-        not before
-        or (before.classes and "demonstrative" not in before.classes)
-        or before.bare[:2] == "ال"
-        or (before.verbs and not before.nominals)
-    )
+    if before and "demonstrative" in before.classes:
+        return ""  # «طبعة هذا الكتاب الأولى»
+    sure = not before or before.classes or before.bare[:2] == "ال" or (before.verbs and not before.nominals)
     if not sure:
         return ""  # a noun in front of the noun, which the ordinal may describe as well
     return gender(nominals)
