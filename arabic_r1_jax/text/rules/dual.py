@@ -26,6 +26,7 @@ _NO_DUALS = frozenset(
     "ربان ريحان قرصان عيدان جرمان مرجان نيران جيران جدران فرسان شبان بلدان خلان وديان عربان كتان ضمان زمان سنان دوران "
     "حرمان وجدان فقدان حملان ذكران قضبان غلمان صبيان عميان سريان عدوان رهبان شكران دخان ثيران سودان لحمان حيتان".split()
 )
+_INNA = frozenset({"إن", "أن", "لكن", "كأن", "لعل", "ليت"})
 _IRREGULAR = ("الأخوان", "الأبوان")
 IMPERSONAL = frozenset("يجب يمكن ينبغي يجوز يوجد توجد يكفي كان كانت ليس ليست يبدو يلزم يستحسن".split())
 
@@ -65,7 +66,7 @@ def _dual_of(spelling: str, which: str) -> str | None:
             stem = spelling.removesuffix(ending)
             break
     heads = {spelling[:1]: spelling[:1]}
-    if spelling[:1] in "يت":
+    if spelling[:1] in "يت" and not table.get(spelling, 0) & slots("past"):
         heads = {"m": "ي", "f": "ت"}
     stems = dict.fromkeys((stem, spelling))
     weak = [s[:-1] + "ي" if s[-1] in "ىا" else s + "ي" for s in stems] + [s[:-1] + "و" for s in stems if s[-1] == "ا"]
@@ -89,16 +90,19 @@ def _dual_verb(clause: Clause, index: int) -> Hit | None:
     """A dual in front of a verb that is not dual."""
     noun, verb = clause.word(index), clause.word(index + 1)
     which = _dual(noun, ("al", "pron"))
+    inna = index > 0 and clause.word(index - 1).bare.lstrip("وف") in _INNA
+    if noun.bare[-2:] == "ين" and not inna:
+        return None
     if not which or not verb or verb.nominals or verb.classes or not verb.verbs:
         return None
     if any(v.pronoun for v in verb.verbs) or _whole(verb) & _DUALS[which]:
         return None
     if not verb.slots & persons("3ms", "3fs", "3mp", "3fp", "3md", "3fd"):
         return None
-    if verb.slots & ONE:
-        first = index == 0 or clause.word(index - 1).core in ("إن", "أن", "لكن", "كأن", "لعل")
-        if not first or verb.bare in IMPERSONAL or refers(clause, index + 2, ("هما",)):
-            return None
+    if verb.slots & ONE and (
+        (index > 0 and not inna) or verb.bare in IMPERSONAL or refers(clause, index + 2, ("هما",))
+    ):
+        return None
     if verb.bare[-1] == "ا" and verb.bare[-2] != "و" and index > 0:
         return None  # it may be a noun in the accusative
     prefix = verb.verbs[0].conjunction + ("س" if verb.verbs[0].future else "")
@@ -166,12 +170,13 @@ RULES: tuple[Rule, ...] = (
     Rule(
         _DUAL,
         "الفعل بعد المثنى يكون بألف الاثنين.",
-        lambda word: word.bare[-2:] == "ان" and len(word.bare) > 5,
+        lambda word: word.bare[-2:] in ("ان", "ين") and len(word.bare) > 5,
         _dual_verb,
         wrong=(
             "{الولدان لعبوا→الولدان لعبا} الكرة",
             "{الطالبتان يدرسون→الطالبتان تدرسان} الطب",
             "{الطالبتان يدرسان→الطالبتان تدرسان} الطب",
+            "إن {الولدين يلعبون→الولدين يلعبان} هنا",
             "جاء {الأخوان وجلسوا→الأخوان وجلسا} قرب الموقد",
         ),
         right=("الولدان لعبا", "الطالبتان كتبتا", "الولدان تحب أمهما الشعر"),

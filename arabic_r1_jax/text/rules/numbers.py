@@ -146,6 +146,8 @@ def _compound(clause: Clause, index: int, one: Numeral) -> Hit | None:
         return None
     accusative_unit = tens.bare.endswith("ين") and _oblique(clause, index)
     right = other_gender(one, oblique=accusative_unit)
+    if one.value == 1:
+        right = one.prefix + {"m": "واحد", "f": "إحدى"}[which]
     return Hit(index, index + 2, f"{right} {tens.text} {noun.text}", seen(noun, which))
 
 

@@ -36,6 +36,8 @@ _DAYS = frozenset("اليوم الليلة غدا أمس مساء صباح ال�
 def _noun_gender(clause: Clause, index: int) -> str:
     """The gender of a definite singular noun, "" unless it alone can be what the ordinal describes."""
     noun, before = clause.word(index), clause.word(index - 1)
+    if noun and noun.bare in ("المرة", "للمرة", "بالمرة"):
+        return "f"
     if not noun or noun.classes or noun.bare in _DAYS or not noun.nominals:
         return ""
     readings = [r for r in noun.nominals if r.state]
@@ -110,6 +112,7 @@ RULES: tuple[Rule, ...] = (
         _ordinal,
         wrong=(
             "حصل على {المرتبة الثاني→المرتبة الثانية} في المسابقة",
+            "فاز {للمرة الثالث→للمرة الثالثة}",
             "يسكن في {الطابق الثالثة→الطابق الثالث}",
             "في {القرن الثالثة عشر→القرن الثالث عشر}",
             "في {الساعة الثانية عشر→الساعة الثانية عشرة} ليلا",
