@@ -91,7 +91,8 @@ def _dual_verb(clause: Clause, index: int) -> Hit | None:
     noun, verb = clause.word(index), clause.word(index + 1)
     which = _dual(noun, ("al", "pron"))
     inna = index > 0 and clause.word(index - 1).bare.lstrip("وف") in _INNA
-    if noun.bare[-2:] == "ين" and not inna:
+    oblique = noun.bare[-2:] == "ين"
+    if oblique and not (inna and any(r.nominal.human for r in noun.nominals) and not (verb and verb.slots & ONE)):
         return None
     if not which or not verb or verb.nominals or verb.classes or not verb.verbs:
         return None
