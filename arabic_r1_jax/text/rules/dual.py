@@ -31,8 +31,8 @@ _IRREGULAR = ("الأخوان", "الأبوان")
 IMPERSONAL = frozenset("يجب يمكن ينبغي يجوز يوجد توجد يكفي كان كانت ليس ليست يبدو يلزم يستحسن".split())
 
 
-def _dual(word: Word | None, states: tuple[str, ...] = ("", "al", "pron")) -> str:
-    """The gender of a noun whose every reading is a dual; "" otherwise."""
+def _dual(word: Word | None, states: tuple[str, ...] = ("", "al", "pron"), either: str = "") -> str:
+    """The gender of a noun whose every reading is a dual, `either` if it is not certain; "" for no dual."""
     if word and word.bare.removeprefix("و") in _IRREGULAR and "al" in states:
         return "m"
     if word and any(bare.removeprefix("ال") in _NO_DUALS for bare in (word.bare, word.bare.removeprefix("و"))):
@@ -45,7 +45,7 @@ def _dual(word: Word | None, states: tuple[str, ...] = ("", "al", "pron")) -> st
         return ""
     if not readings or any(r.nominal.number != "d" or r.state not in states for r in readings):
         return ""
-    return gender([r.nominal for r in readings if not r.nominal.adjective]) or _shape(word)
+    return gender([r.nominal for r in readings if not r.nominal.adjective]) or _shape(word) or either
 
 
 def _shape(word: Word) -> str:
@@ -160,7 +160,7 @@ def _adjective(one: Nominal, which: str, ending: str) -> str | None:
 def _dual_pronoun(clause: Clause, index: int) -> Hit | None:
     """«الزوجان هم»."""
     noun, pronoun = clause.word(index), clause.word(index + 1)
-    if not _dual(noun, ("al", "pron")) or not pronoun or pronoun.bare not in ("هم", "هن", "هو", "هي"):
+    if not _dual(noun, ("al", "pron"), "b") or not pronoun or pronoun.bare not in ("هم", "هن", "هو", "هي"):
         return None
     return Hit(index, index + 1, f"{noun.text} هما", f"«{noun.text}» مثنى")
 
