@@ -39,7 +39,7 @@ class _Bar(NamedTuple):
 
 
 _BARS = {
-    "hamza": _Bar(1e-7, 1.5, 20, 1e9),
+    "hamza": _Bar(1e-7, 1.5, 4, 1e9),
     "hamza_other": _Bar(2e-7, 30, 50, 1e9),  # one written hamza for another
     "hamza_off": _Bar(2e-8, 20, 50, 1e9),  # أ in front of a stem that begins without hamza
     "hamza_seat": _Bar(5e-8, 3, 20, 1e9),
@@ -135,7 +135,7 @@ def _kind(wrong: str, right: str, name: str) -> str:
     rest = min(len(wrong), len(right)) - start
     end = next((n for n in range(rest) if wrong[-1 - n] != right[-1 - n]), rest)
     letters = set(wrong[start : len(wrong) - end] + right[start : len(right) - end])
-    if letters <= set("ىي"):
+    if "ى" in letters and letters <= set("ىي"):
         return "alef_maqsura"
     if letters == {"ا"}:
         return "alif_waw" if wrong[-2:] == "وا" or right[-2:] == "وا" else "spelling"
