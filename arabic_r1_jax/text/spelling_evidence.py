@@ -264,6 +264,7 @@ def correction(text: str) -> Correction | None:
         if level == "known" and own > _RARE:
             return None
         enough = support >= getattr(bar, level) * own or (level == "unknown" and _by_pattern(text, variant, kind))
-        if enough and standing(Word(variant)) == "known" and not _implausible(text, variant, kind):
+        found = dictionary.known(variant) or standing(Word(variant)) == "known"
+        if enough and found and not _implausible(text, variant, kind):
             return Correction(variant, kind, f"«{text}» غير معروفة بهذا الرسم، و«{variant}» معروفة شائعة")
     return None
