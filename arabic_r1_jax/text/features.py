@@ -5,6 +5,7 @@ relative shows. Used by the rules of agreement.
 """
 
 import functools
+import re
 from collections.abc import Iterable
 
 from arabic_r1_jax.text import lexicon, verb_forms
@@ -28,6 +29,9 @@ NAMES = {
 def words_of(kind: str) -> frozenset[str]:
     """The words of a class of agreement_words.txt: group, homograph, time."""
     return frozenset(word for word, one in lexicon.rows("agreement_words.txt") if one == kind)
+
+
+_SINGULAR = re.compile("..[اي]ن|ت..ين")  # by their ending duals, and as likely words like دفين and تخمين
 
 
 def values(readings: Iterable[Reading]) -> frozenset[str]:
@@ -61,7 +65,7 @@ def definite_noun(word: Word | None, no_verb: bool = False) -> tuple[Reading, ..
 
     With `no_verb` its place is one where no verb can be.
     """
-    if not word or word.classes or not word.nominals:
+    if not word or word.classes or not word.nominals or word.bare[1:] in DEMONSTRATIVES:
         return ()
     readings = word.nominals
     if any(_unsure(reading, word.bare) for reading in readings):
@@ -79,7 +83,7 @@ def _unsure(reading: Reading, bare: str) -> bool:
     if not reading.listed:
         return True
     stem = bare[bare.index("ال") + 2 :] if reading.state == "al" and "ال" in bare else bare.removeprefix("لل")
-    return stem in words_of("homograph") or (nominal.number == "d" and len(nominal.lemma) < 3)
+    return stem in words_of("homograph") or (nominal.number == "d" and _SINGULAR.fullmatch(stem) is not None)
 
 
 def of_a_group(readings: Iterable[Reading]) -> bool:

@@ -101,7 +101,7 @@ def _fit(noun: tuple[Reading, ...], word: Word, readings: tuple[Reading, ...]) -
     """Whether an adjective may belong to a noun of these values; always for duals, which are another rule's."""
     nouns, human = accepted(noun), values(noun)
     shown = values(readings) | ({"mp"} if word.bare.endswith("ين") else set())
-    if not shown or nouns & shown or {"md", "fd"} >= nouns - ({"mp"} if "mp" not in human else set()):
+    if shown <= {"md"} or nouns & shown or {"md", "fd"} >= nouns - ({"mp"} if "mp" not in human else set()):
         return True
     if "things" not in nouns:
         return False
@@ -123,6 +123,8 @@ def _depends(clause: Clause, index: int, readings: tuple[Reading, ...], nouns: t
     if "prep_pron" in after.classes or (after.bare.endswith(("ه", "ها", "هم", "هن", "هما")) and not after.classes):
         return True
     if after.core == "من" and (shown == {"fp"} or readings[0].nominal.lemma in ("كثير", "قليل")):
+        return True
+    if after.bare.startswith(("وال", "وغير")) and (readings[0].nominal.lemma[-1] == "ي" or "mp" in values(nouns)):
         return True
     if after.classes:
         return False

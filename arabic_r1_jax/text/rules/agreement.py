@@ -209,6 +209,8 @@ def _relative(clause: Clause, index: int) -> Hit | None:
         return None
     place, readings = chain[0]
     wanted = values(readings)
+    if word.core == "الذين" and any(one.state == "pron" for one in readings):
+        return None
     if accepted(readings) & fits or any(may_be(one, fits) for _, one in chain[1:]):
         return None
     if any(of_a_group(one) for _, one in chain) or (place and any(reading.conjunction for reading in readings)):

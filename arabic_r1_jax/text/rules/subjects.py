@@ -39,8 +39,10 @@ _KANA_BEFORE = frozenset("كان كانت يكون تكون ليس ليست أص
 _PARTICLES = frozenset("قد لا لن لم سوف".split())
 
 
-# Presents that are as well those of a verb with an object: يُخرج, يُحضر, يُضحك.
-_CAUSATIVE = frozenset("خرج نزل حضر دخل جلس ضحك فرح حزن غضب سقط ظهر قيم رجع وصل بكي سكت".split())
+# Presents that are as well those of a verb with an object (يُخرج, يُحضر), or a past or masdar with ت (تعود, تغيب).
+_AMBIGUOUS = frozenset(
+    "خرج نزل حضر دخل جلس ضحك فرح حزن غضب سقط ظهر قيم رجع وصل بكي سكت عود غيب علم قدم وقف غير حسن طور حرك عرض كلم".split()
+)
 
 
 class Form(NamedTuple):
@@ -105,7 +107,7 @@ def _verb_then_subject(clause: Clause, index: int) -> Hit | None:
     found, human, readings = _subject(noun)
     if not found or (clause.word(index).nominals and not _no_noun(clause, index, place)):
         return None
-    if (one.kind == "thing" and human) or one.form[1:].removesuffix("ون") in _CAUSATIVE:
+    if (one.kind == "thing" and human) or one.form[1:].removesuffix("ون") in _AMBIGUOUS:
         return None
     wanted = _wanted_before(one, found, human, readings)
     if wanted is None or not (right := verb(one.base, wanted)) or right == one.form:
