@@ -77,6 +77,27 @@ def definite_noun(word: Word | None, no_verb: bool = False) -> tuple[Reading, ..
     return readings
 
 
+def governing_noun(clause: Clause, index: int) -> tuple[Reading, ...]:
+    """The readings of a listed noun without article in front of a listed one with it: أسعار in أسعار النفط."""
+    word = clause.word(index)
+    if word.classes or word.slots or not word.nominals or not definite_noun(clause.word(index + 1)):
+        return ()
+    homograph = word.bare in words_of("homograph")
+    if homograph or any(
+        one.state or one.conjunction or not one.listed or one.nominal.adjective for one in word.nominals
+    ):
+        return ()
+    following = clause.word(index + 1).nominals
+    return () if any(one.preposition or one.conjunction for one in following) else word.nominals
+
+
+@functools.cache
+def concrete() -> frozenset[str]:
+    """Nouns for people and for things that can be pointed at."""
+    people = {row[0] for row in lexicon.rows("nouns_people_ideas.txt") if row[1].endswith("h")}
+    return frozenset(people | {row[0] for row in lexicon.rows("nouns_things.txt")} - words_of("abstract"))
+
+
 def _unsure(reading: Reading, bare: str) -> bool:
     """Whether the spelling may well be some word that the lists do not have."""
     nominal = reading.nominal

@@ -12,7 +12,9 @@ from arabic_r1_jax.text.clauses import Clause
 from arabic_r1_jax.text.features import (
     accepted,
     adjective,
+    concrete,
     definite_noun,
+    governing_noun,
     named,
     of_a_group,
     opens_clause,
@@ -228,6 +230,8 @@ def _indefinite(clause: Clause, index: int) -> Hit | None:
     things = all(one.nominal.lemma in _of_things() for one in readings)
     with_nun = all(one.nominal.case and one.nominal.number != "s" for one in nouns)
     accusative = any(one.nominal.case == "a" for one in readings)
+    if values(readings) == {"fp"} or (values(readings) == {"fs"} and readings[0].nominal.lemma[-1] == "ي"):
+        things = False  # أساسيات, استراتيجية: as well a noun
     if not things and not (with_nun and not accusative):
         return None
     if any(one.conjunction for one in clause.word(index - 1).nominals):
@@ -260,13 +264,20 @@ def _predicate(clause: Clause, index: int) -> Hit | None:
     while place and only_adjective(clause.word(place)):
         place -= 1
     nouns = definite_noun(clause.word(place))
+    if nouns and place and (governing := governing_noun(clause, place - 1)):
+        place, nouns = place - 1, governing
     before = clause.word(place - 1)
     kana = before is not None and before.core in _KANA
     if not nouns or not (kana or opens_clause(clause, place)) or of_a_group(nouns):
         return None
     if any(one.preposition or one.nominal.adjective for one in nouns) or _fit(nouns, word, readings):
         return None
-    if _depends(clause, index, readings, nouns) or (not kana and any(one.nominal.case == "a" for one in readings)):
+    few = readings[0].nominal.lemma in ("كثير", "قليل") and values(readings) == {"ms"}
+    if (
+        few
+        or _depends(clause, index, readings, nouns)
+        or (not kana and any(one.nominal.case == "a" for one in readings))
+    ):
         return None
     if readings[0].state or (word.slots and _verb_fits(word, nouns)):
         return None
@@ -328,6 +339,8 @@ def _article_too_much(clause: Clause, index: int) -> Hit | None:
     if not nouns or not _fit(nouns, word, readings) or _depends(clause, index, readings):
         return None
     tanween = all(one.nominal.case == "a" for one in nouns) and readings[0].nominal.lemma[-1] != "ي"
+    if not readings[0].listed and not all(one.nominal.lemma in concrete() for one in nouns):
+        return None
     with_nun = all(one.nominal.case and one.nominal.number == "p" for one in nouns)
     things = all(one.nominal.lemma in _of_things() and one.nominal.lemma[-1] != "ي" for one in readings)
     feminine = things and noun.bare[-1] == "ة" and values(readings) == {"fs"}

@@ -3,17 +3,18 @@
 A rule fires when no reading of the one word fits any reading of the other, and both are known for certain.
 """
 
-import functools
-
 from arabic_r1_jax.text import dictionary
 from arabic_r1_jax.text.clauses import Clause
 from arabic_r1_jax.text.features import (
     accepted,
+    concrete,
     definite_noun,
+    demands,
     is_preposition,
     named,
     of_a_group,
     values,
+    verb,
 )
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
 from arabic_r1_jax.text.rules.antecedents import heads, may_be
@@ -85,6 +86,8 @@ def _stands_alone(clause: Clause, index: int, demonstrative: str, noun: frozense
     word, before = clause.word(index), clause.word(index - 1)
     if word.bare.removeprefix("و").removeprefix("ف")[0] == "ك":
         return before is not None and bool(before.nominals)
+    if before and "fs" in noun and any(one.state == "pron" and "ms" in demands(one.nominal) for one in before.nominals):
+        return True
     if before is None:
         return demonstrative == "ذلك" and (not clause.begins_sentence or bool(word.conjunction))
     negated = (earlier := clause.word(index - 2)) and earlier.core in ("لا", "لن", "لم", "أن")
@@ -124,17 +127,6 @@ def _demonstrative(clause: Clause, index: int) -> Hit | None:
     return Hit(index, index + 1, f"{right} {noun.text}", named(noun, wanted))
 
 
-@functools.cache
-def _concrete() -> frozenset[str]:
-    from arabic_r1_jax.text import lexicon
-
-    people = {row[0] for row in lexicon.rows("nouns_people_ideas.txt") if row[1].endswith("h")}
-    abstract = set(
-        "صورة علامة كلمة سنة مرة فترة مدة ساعة لحظة نقطة خطوة قصة مسألة وسيلة أداة ثمرة آية نهاية بداية".split()
-    )
-    return frozenset(people | {row[0] for row in lexicon.rows("nouns_things.txt")} - abstract)
-
-
 def _this_is(clause: Clause, index: int) -> Hit | None:
     """هذا مدرسة جميلة: a sentence that says what something is, with a noun for a thing or a person."""
     word, noun, after = clause.word(index), clause.word(index + 1), clause.word(index + 2)
@@ -146,7 +138,7 @@ def _this_is(clause: Clause, index: int) -> Hit | None:
         return None
     if any(
         reading.state == "al" or not reading.listed or reading.conjunction or reading.preposition
-        or reading.nominal.adjective or reading.nominal.case == "a" or reading.nominal.lemma not in _concrete()
+        or reading.nominal.adjective or reading.nominal.case == "a" or reading.nominal.lemma not in concrete()
         for reading in readings
     ):  # fmt: skip
         return None
@@ -223,7 +215,34 @@ def _relative(clause: Clause, index: int) -> Hit | None:
     return Hit(index - 1, index, f"{noun.text} {right}", named(clause.word(place), wanted))
 
 
-_NEARBY = {f"{conjunction}{word}" for conjunction in ("", "و", "ف") for word in _FITS}
+def _relative_of_indefinite(clause: Clause, index: int) -> Hit | None:
+    """كتابا الذي أعجبني: no relative stands behind a noun with tanween."""
+    noun = clause.word(index - 1)
+    if not index or clause.word(index).conjunction or noun.classes or noun.slots:
+        return None
+    readings = [one for one in noun.nominals if one.listed and not one.nominal.construct]
+    if not readings or not all(one.nominal.case == "a" and not one.nominal.adjective for one in readings):
+        return None
+    return Hit(index - 1, index, noun.text, f"«{noun.text}» نكرة")
+
+
+_IMPERSONAL = ("يجب", "يمكن", "ينبغي", "يجوز", "يحق", "يبدو", "يقال", "قيل", "سبق", "تم", "يتم")
+
+
+def _verb_of_those(clause: Clause, index: int) -> Hit | None:
+    """الذين نجح في الامتحان: nothing but the relative can be the verb's subject."""
+    word, after = clause.word(index + 1), clause.word(index + 2)
+    if not word or word.classes or not word.slots & slots("past_3ms", "ind_3ms") or word.bare in _IMPERSONAL:
+        return None
+    if any(one.listed or not one.conjunction for one in word.nominals) or any(one.pronoun for one in word.verbs):
+        return None
+    if after and not after.classes & {"prep"}:
+        return None
+    if any(one.bare.endswith(("هم", "م")) and len(one.bare) > 2 for one in clause.after(index + 1)):
+        return None
+    right = verb(word.bare, "3mp")
+    return right and Hit(index, index + 1, f"{clause.word(index).text} {right}", "«الذين» جمع مذكر")
+
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -302,5 +321,23 @@ RULES: tuple[Rule, ...] = (
             "كتاب اللغة العربية الذي ضاع",
         ),
         confidence=0.9,
+    ),
+    Rule(
+        "agreement.relative",
+        "لا يأتي الاسم الموصول بعد نكرة.",
+        lambda word: word.bare in _RELATIVES,
+        _relative_of_indefinite,
+        wrong=("قرأت {كتابا الذي→كتابا} أعجبني",),
+        right=("قرأت الكتاب الذي أعجبني", "قرأت كتابا أعجبني"),
+        confidence=0.85,
+    ),
+    Rule(
+        "agreement.verb",
+        "الفعل بعد «الذين» يكون للجمع إذا كان الضمير فاعله.",
+        lambda word: word.core == "الذين",
+        _verb_of_those,
+        wrong=("هنأ المدير الطلاب {الذين اجتهد→الذين اجتهدوا} في الدراسة",),
+        right=("الذين حضر أبوهم", "الذين اجتهد في تعليمهم", "الذين يجب عليهم الحضور", "الذين نجحوا في الامتحان"),
+        confidence=0.8,
     ),
 )

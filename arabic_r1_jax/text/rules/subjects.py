@@ -10,7 +10,16 @@ from typing import NamedTuple
 
 from arabic_r1_jax.text import lexicon
 from arabic_r1_jax.text.clauses import Clause
-from arabic_r1_jax.text.features import definite_noun, named, of_a_group, opens_clause, values, verb, words_of
+from arabic_r1_jax.text.features import (
+    definite_noun,
+    governing_noun,
+    named,
+    of_a_group,
+    opens_clause,
+    values,
+    verb,
+    words_of,
+)
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
 from arabic_r1_jax.text.rules.antecedents import only_adjective
 from arabic_r1_jax.text.verb_forms import slots
@@ -101,7 +110,7 @@ def _verb_then_subject(clause: Clause, index: int) -> Hit | None:
     """ذهب البنت, سافرت الوزير, ذهبوا الطلاب with verbs that take no person as object."""
     one = _intransitive()[clause.word(index).bare]
     place, after = index + 1, clause.word(index + 1)
-    if after and "prep_pron" in after.classes:
+    if after and "prep_pron" in after.classes and after.bare not in ("علي", "إلي"):
         place += 1
     noun = clause.word(place)
     found, human, readings = _subject(noun)
@@ -194,6 +203,8 @@ def _object_follows(clause: Clause, index: int) -> bool:
 
 
 def _may_be_subject(word: Word) -> bool:
+    if word.bare in lexicon.forms():
+        return True
     return word.bare[:2] == "ال" or word.bare[:3] in ("وال", "فال") or word.bare in _KIN
 
 
@@ -203,7 +214,7 @@ def _subject_then_verb(clause: Clause, index: int) -> Hit | None:
     if not opens_clause(clause, index) and not (before and before.core in _KANA_BEFORE):
         return None
     noun = clause.word(index)
-    readings = _noun(noun)
+    readings = _noun(noun) or governing_noun(clause, index)
     if not readings or any(one.preposition or _singular_adjective(one) for one in readings) or of_a_group(readings):
         return None
     found = values(readings)
@@ -211,6 +222,8 @@ def _subject_then_verb(clause: Clause, index: int) -> Hit | None:
         return None
     (value,) = found
     place = index + 1
+    if all(not one.state for one in readings):
+        place += 1
     while (passed := clause.word(place)) and (
         passed.bare in _PARTICLES or (only_adjective(passed) and _agrees(values(passed.nominals), value))
     ):
@@ -379,6 +392,7 @@ RULES: tuple[Rule, ...] = (
             "{الأسعار ارتفعوا→الأسعار ارتفعت} كثيرا",
             "{أختي يدرس→أختي تدرس} الطب",
             "{الطالبات كتبوا→الطالبات كتبن} الإجابات",
+            "{أسعار النفط ارتفع→أسعار النفط ارتفعت} كثيرا",
             "قال إن {الطلاب لم ينجح→الطلاب لم ينجحوا} في الامتحان",
         ),
         right=(
