@@ -72,6 +72,8 @@ def definite_noun(word: Word | None, no_verb: bool = False) -> tuple[Reading, ..
         return ()
     if all(reading.state == "al" for reading in readings):
         return readings
+    if any(reading.state == "pron" for reading in readings):  # not the dual of صديقتي
+        readings = tuple(reading for reading in readings if reading.state or not reading.nominal.construct)
     if (word.slots and not no_verb) or not all(reading.state == "pron" and reading.listed for reading in readings):
         return ()
     return readings
@@ -80,7 +82,7 @@ def definite_noun(word: Word | None, no_verb: bool = False) -> tuple[Reading, ..
 def governing_noun(clause: Clause, index: int) -> tuple[Reading, ...]:
     """The readings of a listed noun without article in front of a listed one with it: أسعار in أسعار النفط."""
     word = clause.word(index)
-    if word.classes or word.slots or not word.nominals or not definite_noun(clause.word(index + 1)):
+    if not word or word.classes or word.slots or not word.nominals or not definite_noun(clause.word(index + 1)):
         return ()
     homograph = word.bare in words_of("homograph")
     if homograph or any(

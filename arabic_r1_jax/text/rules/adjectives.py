@@ -155,10 +155,21 @@ def _hit(clause: Clause, place: int, index: int, right: str | None, nouns: tuple
     return Hit(place, index, text, named(clause.word(place), values(nouns)))
 
 
+def _person(reading: Reading) -> bool:
+    return reading.listed and (reading.nominal.adjective or reading.nominal.human)
+
+
 def _definite(clause: Clause, index: int) -> Hit | None:
     """المدن الكبير, المعلمون المجتهد: both with the article."""
     word = clause.word(index)
     readings = _adjective(word)
+    if not readings and index == 1 and clause.begins_sentence:  # المتفوق, a noun as well, says nothing of الطلاب here
+        readings = word.nominals if all(one.state == "al" for one in word.nominals) else ()
+        if not any(one.nominal.adjective for one in readings):
+            return None
+        readings = (
+            tuple(one for one in readings if one.nominal.adjective) if all(_person(one) for one in readings) else ()
+        )
     if not readings or not all(one.state == "al" for one in readings):
         return None
     chain = heads(clause, index - 1)

@@ -12,6 +12,7 @@ from arabic_r1_jax.text import lexicon
 from arabic_r1_jax.text.clauses import Clause
 from arabic_r1_jax.text.features import (
     definite_noun,
+    demands,
     governing_noun,
     named,
     of_a_group,
@@ -45,6 +46,9 @@ _KIN = {
     for conjunction in ("", "و")
 }  # fmt: skip
 _KANA_BEFORE = frozenset("كان كانت يكون تكون ليس ليست أصبح أصبحت".split())
+_NO_ELATIVE = frozenset(
+    "أعلن أصدر أطلق أرسل أنتج أنجز أنشأ أثبت أسهم أعرب أبرم أجرى ألقى أنهى ألغى أعطى أبدى أبلغ أخرج أدخل أغلق".split()
+)
 _PARTICLES = frozenset("قد لا لن لم سوف".split())
 
 
@@ -78,7 +82,7 @@ def _intransitive() -> dict[str, Form]:
 
 @functools.cache
 def _names() -> dict[str, str]:
-    return {name: gender + "s" for name, gender in lexicon.rows("agreement_names.txt")}
+    return {name: value if len(value) > 1 else value + "s" for name, value in lexicon.rows("agreement_names.txt")}
 
 
 def _noun(word: Word) -> tuple[Reading, ...]:
@@ -114,6 +118,9 @@ def _verb_then_subject(clause: Clause, index: int) -> Hit | None:
         place += 1
     noun = clause.word(place)
     found, human, readings = _subject(noun)
+    if not found and one.kind == "thing" and place == index + 1:
+        readings = governing_noun(clause, place)
+        found = frozenset() if any(one.preposition for one in readings) else values(readings)
     if not found or (clause.word(index).nominals and not _no_noun(clause, index, place)):
         return None
     if (one.kind == "thing" and human) or one.form[1:].removesuffix("ون") in _AMBIGUOUS:
@@ -138,7 +145,8 @@ def _wanted_before(one: Form, found: frozenset[str], human: bool, readings: tupl
     if one.person == "3ms":
         if one.form[0] == "ت":  # تحسن: its masdar, or another verb with ت of the present
             return None
-        return "3fs" if found == {"fs"} and (human or one.kind == "thing") else None
+        sure = human or one.kind == "thing" or (one.kind == "any" and len(one.form) > 4)
+        return "3fs" if found == {"fs"} and sure else None
     if one.person == "3fs":
         sound = all(reading.nominal.case == "n" and reading.nominal.number == "p" for reading in readings)
         masculine = found == {"ms"} or (found == {"mp"} and readings and sound)
@@ -248,7 +256,7 @@ def _mismatch(clause: Clause, readings: tuple[Reading, ...], value: str, place: 
     """The verb that should stand at a place; None where the one that does may be right."""
     word, human = clause.word(place), all(one.nominal.human for one in readings)
     form = next((one for one in word.verbs if not one.conjunction), None)
-    if not form or _elative(clause, place, human) or (len(word.bare) < 4 and not _short_verb(clause, place, human)):
+    if not form or (word.bare[0] == "م" and not human) or _elative(clause, place, human) or (len(word.bare) < 4 and not _short_verb(clause, place, human)):
         return None
     bits_of_all = functools.reduce(int.__or__, (one.slots for one in word.verbs if not one.conjunction), 0)
     persons = [one for one, bits in _PERSON.items() if bits_of_all & bits]
@@ -261,7 +269,11 @@ def _mismatch(clause: Clause, readings: tuple[Reading, ...], value: str, place: 
         return None
     if "kana" in word.classes and not _kana_is_its(clause, value, place):
         return None
-    a_noun = any(one.listed or not one.conjunction for one in word.nominals)
+    a_noun = any(
+        (one.listed or not one.conjunction)
+        and not (one.nominal.adjective and not one.state and value not in demands(one.nominal))
+        for one in word.nominals
+    )
     if "kana" not in word.classes and a_noun and not (human and _no_predicate(clause, place)):
         return None
     she = {"3fs"} >= set(persons)
@@ -279,6 +291,8 @@ def _mismatch(clause: Clause, readings: tuple[Reading, ...], value: str, place: 
 def _elative(clause: Clause, place: int, human: bool) -> bool:
     """Whether a verb of the pattern أفعل may be a comparative."""
     word, after = clause.word(place), clause.word(place + 1)
+    if word.bare in _NO_ELATIVE:
+        return False
     if word.bare[0] != "أ" or len(word.bare) > 4 or word.bare[2:3] == "ا":
         return False
     return not human or after is None or word.bare in lexicon.diptotes() or not after.classes or after.core == "من"
@@ -329,11 +343,24 @@ def _kana_is_its(clause: Clause, value: str, place: int) -> bool:
 _KANA = {"كان": "كانت", "أصبح": "أصبحت", "صار": "صارت", "ظل": "ظلت", "بات": "باتت", "يكون": "تكون", "يصبح": "تصبح"}
 
 
+_HE_WAS = {she: he for he, she in _KANA.items()}
+
+
+def _accusative(reading: Reading) -> bool:
+    return reading.nominal.adjective and (reading.nominal.case == "a" or reading.nominal.construct)
+
+
 def _kana_then_subject(clause: Clause, index: int) -> Hit | None:
     """كان البنت, and كان السيارة جديدة where the predicate is feminine too."""
     word, noun, after = clause.word(index), clause.word(index + 1), clause.word(index + 2)
     found, human, _ = _subject(noun)
-    if found != {"fs"} or word.core not in _KANA:
+    if word.core in _HE_WAS:
+        right = word.conjunction + _HE_WAS[word.core]
+        said = after and not after.classes and after.nominals and all(_accusative(one) for one in after.nominals)
+        if found != {"ms"} or not said:
+            return None
+        return Hit(index, index + 1, f"{right} {noun.text}", named(noun, found))
+    if found != {"fs"}:
         return None
     if not human and not (
         after
@@ -409,9 +436,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "agreement.verb",
         "الفعل الناقص يطابق اسمه في التذكير والتأنيث.",
-        lambda word: word.core in _KANA,
+        lambda word: word.core in _KANA or word.core in _HE_WAS,
         _kana_then_subject,
-        wrong=("{كان البنت→كانت البنت} صغيرة", "{كان السيارة→كانت السيارة} جديدة"),
+        wrong=("{كان البنت→كانت البنت} صغيرة", "{كان السيارة→كانت السيارة} جديدة", "{كانت الطقس→كان الطقس} جميلا"),
         right=("كان الولد صغيرا", "كانت البنت صغيرة", "ليس المرأة وحدها", "كان في المدينة سوق"),
         confidence=0.85,
     ),
