@@ -36,7 +36,8 @@ def only_adjective(word: Word | None) -> bool:
 def heads(clause: Clause, index: int) -> list[tuple[int, tuple[Reading, ...]]] | None:
     """The definite noun that ends at an index, then the nouns it depends on; None where any of them is unsure.
 
-    Adjectives and demonstratives around the noun are passed over: in كتاب هذه المدرسة الكبيرة the chain is المدرسة, كتاب.
+    Adjectives and demonstratives around the noun are passed over: the chain of
+    كتاب هذه المدرسة الكبيرة is المدرسة, كتاب.
     """
     while index and only_adjective(clause.word(index)):
         index -= 1
@@ -84,7 +85,7 @@ def _follow(clause: Clause, index: int, after_preposition: bool, chain: list) ->
 
 
 def _surely_verb(clause: Clause, index: int) -> bool:
-    """Whether a word that may be a verb, and is no listed noun, is one: by its length, its ending or what is before it."""
+    """Whether a word that may be a verb, and is no listed noun, is one: by length, ending or what is before it."""
     word, before = clause.word(index), clause.word(index - 1)
     if not word.slots or (before is not None and before.classes & {"prep", "adverb_prep"}):
         return False
