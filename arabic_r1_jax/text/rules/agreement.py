@@ -120,9 +120,9 @@ def _demonstrative(clause: Clause, index: int) -> Hit | None:
     if _stands_alone(clause, index, demonstrative, wanted, {reading.nominal.lemma for reading in readings}):
         return None
     after = clause.word(index + 2)
-    if demonstrative in ("هؤلاء", "أولئك", "هذان", "هذين", "هاتان", "هاتين"):
-        if of_a_group(readings) or not readings or (after and after.bare[0] == "و" and "ms" in wanted):
-            return None
+    joined = after and after.bare[0] == "و" and "ms" in wanted
+    if not fits & {"ms", "fs"} and (of_a_group(readings) or not readings or joined):
+        return None
     shown = next((reading.nominal.case for reading in readings if reading.nominal.case), "o")
     right = prefix + _demonstrative_for(wanted, distance, shown)
     if right == word.bare:

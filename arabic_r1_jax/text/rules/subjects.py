@@ -32,7 +32,7 @@ _THIRD = functools.reduce(int.__or__, PERSON.values())
 
 KIN = {
     (conjunction + form[: -1] + "ت" if form[-1] == "ة" else conjunction + form) + pronoun
-    for form in "أخت أخ أم أب جدة جد بنت ابنة ابن والد والدة عم عمة خال خالة زوجة زوج صديقة صديق معلمة معلم جارة جار".split()
+    for form in "أخت أخ أم أب جدة جد بنت ابنة ابن والد والدة عم عمة خال خالة زوجة زوج صديقة صديق جارة جار".split()
     for pronoun in PRONOUNS
     if pronoun != "كن"
     for conjunction in ("", "و")
