@@ -1,6 +1,319 @@
-"""Empty until written."""
+"""Case where the letters of a dual or sound masculine plural show it, and their ن in front of a genitive.
 
-from arabic_r1_jax.text.findings import Pattern, Rule
+A word counts only if every reading of it is a dual or a sound plural of one case: سلطان and قانون never do.
+"""
+
+import re
+
+from arabic_r1_jax.text.clauses import Clause
+from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.rules.governors import (
+    INNA,
+    TIME,
+    Demand,
+    demand,
+    ends,
+    is_definite,
+    is_preposition,
+    opens,
+    predicate,
+    stem,
+    verb_only,
+)
+from arabic_r1_jax.text.verb_forms import slots
+from arabic_r1_jax.text.words import Word
 
 PATTERNS: tuple[Pattern, ...] = ()
-RULES: tuple[Rule, ...] = ()
+
+_ENDING = re.compile("..+(?:ون|ين|ان)")
+_BOUND = re.compile("..+(?:و|ا|ي|[واي](?:ه|ها|هما|هم|هن|ك|كم|كما|نا))")
+_NAMES = re.compile(
+    "[وفبلك]*(?:ال|ل)?(?:بحرين|حرمين|رافدين|نهرين|اثنين|اثنان|عابدين|سنين|سنون|بنون|حسنين|عراقين|فرقدين|فرقدان|ثقلين|أربعين|"
+    "عليين|زيتون|عشرين|ثلاثين|خمسين|ستين|سبعين|ثمانين|تسعين|عشرون|إخوان|أجمعين|أجمعون|ألفين|مئتين|مائتين|دين|ثنتين|"
+    "أبيضان|مشرقين|مغربين|قطبين|والدين|شرقين|قرنين|حين|عين|شين|هجين|عجين|سكين)"
+)
+_PLURAL_VERB = slots("ind_3mp", "past_3mp", "ind_3md", "past_3md")
+
+
+def _case(word: Word) -> str:
+    """The case that all readings of a dual or sound plural show: n or o; "" if they differ or it is neither."""
+    found = {r.nominal.case if r.nominal.number != "s" else "" for r in word.nominals}
+    if len(found) != 1 or word.classes or _NAMES.fullmatch(word.bare):
+        return ""
+    if word.bare.endswith("ان") and not any(r.listed for r in word.nominals):
+        return ""
+    return found.pop()
+
+
+def _plain(word: Word) -> bool:
+    """A dual or sound plural with its ن, without و, ف or an attached preposition."""
+    return not any(r.conjunction or r.preposition or r.nominal.construct for r in word.nominals)
+
+
+def _human(word: Word) -> bool:
+    return any(r.nominal.human or not r.listed or r.nominal.adjective for r in word.nominals)
+
+
+def _turned(word: Word, dual: bool) -> str:
+    """The word in its other case."""
+    text = word.bare
+    if text.endswith("ين"):
+        return text[:-2] + ("ان" if dual else "ون")
+    if text.endswith(("ون", "ان")):
+        return text[:-2] + "ين"
+    return re.sub("[وا](?=(?:ه|ها|هما|هم|هن|ك|كم|كما|نا)?$)", "ي", text)
+
+
+def _is_dual(clause: Clause, index: int) -> bool:
+    """Whether an oblique, which may be dual or plural, is dual."""
+    word, before, after = clause.words[index], clause.word(index - 1), clause.word(index + 1)
+    if {r.nominal.number for r in word.nominals} == {"d"}:
+        return True
+    if not any(r.nominal.number == "p" and r.listed for r in word.nominals) and any(r.listed for r in word.nominals):
+        return True
+    if before and before.core in {"هذان", "هذين", "هما", "أنتما", "كانا"}:
+        return True
+    return bool(after and (after.core in {"اثنان", "كلاهما"} or after.slots & slots("ind_3md")))
+
+
+def _hit(clause: Clause, index: int, why: str) -> Hit | None:
+    word = clause.words[index]
+    right = _turned(word, _case(word) == "o" and _is_dual(clause, index))
+    return Hit(index, index, right, why) if right != word.bare else None
+
+
+def _noun_demand(clause: Clause, index: int) -> Demand | None:
+    """What is asked of a noun by a word in front of it, or at the beginning of a sentence by the verb behind it."""
+    word, after = clause.words[index], clause.word(index + 1)
+    definite = all(r.state for r in word.nominals)
+    if asked := demand(clause, index, _human(word), not definite):
+        time = any(r.nominal.lemma in TIME for r in word.nominals)
+        if asked.case == "n" and (time or (definite and not _human(word) and not word.bare.endswith("تين"))):
+            return None
+        return asked
+    before = clause.word(index - 1)
+    if before and before.core in {"هذان", "هاتان"} and all(r.state == "al" for r in word.nominals):
+        return Demand("n", f"قبله «{before.text}» وهو مرفوع")
+    if before and before.core in {"هذين", "هاتين"} and all(r.state == "al" for r in word.nominals):
+        return Demand("a", f"قبله «{before.text}» وهو بالياء")
+    if before and "kana" in before.classes and before.core[-1] in "نحرلتس" and definite and _human(word):
+        if before.core in {"كان", "كانت", "يكون", "أصبح", "ليس", "ظل", "صار", "زال", "يزال", "يكن", "بات"}:
+            return Demand("n", f"هو اسم «{before.text}»")
+    if index == 0 and clause.begins_sentence and definite and after and verb_only(after) and after.slots & _PLURAL_VERB:
+        return Demand("n", "الاسم مبتدأ") if not any(v.pronoun for v in after.verbs) else None
+    return None
+
+
+def _free(clause: Clause, index: int) -> Hit | None:
+    """A dual or plural with its ن, whose case the words in front of it settle."""
+    word = clause.words[index]
+    case = _case(word)
+    if not case:
+        return None
+    attached = {r.preposition for r in word.nominals}
+    if "" not in attached and case == "n":
+        return _hit(clause, index, f"قبله «{attached.pop()}» وهي تجر")
+    if not _plain(word):
+        return None
+    if asked := _noun_demand(clause, index):
+        wrong = (asked.case == "n") != (case == "n")
+        return _hit(clause, index, asked.evidence) if wrong else None
+    if not any(r.state for r in word.nominals):
+        return _indefinite(clause, index, case)
+    return _idafa_or_adjective(clause, index, case)
+
+
+def _indefinite(clause: Clause, index: int, case: str) -> Hit | None:
+    """A predicate, or the object behind a verb and its subject."""
+    asked = predicate(clause, index)
+    if asked and asked.case == "a" and case == "n":
+        return _hit(clause, index, asked.evidence)
+    if asked and asked.case == "n" and case == "o":
+        before = clause.words[index - 1]
+        many = "pronoun" in before.classes or any(r.nominal.number in "dp" for r in before.nominals)
+        if many and ends(clause, index) and not any(_case(w) == "n" or w.slots for w in clause.after(index)):
+            return _hit(clause, index, asked.evidence)
+    before, verb = clause.word(index - 1), clause.word(index - 2)
+    if case == "n" and index > 1 and is_definite(before) and verb_only(verb) and opens(clause, index - 2):
+        person = all(r.nominal.human for r in before.nominals) and not _human(clause.words[index])
+        if person and stem(verb) not in {"قال", "يقول", "قالت"}:
+            return _hit(clause, index, f"الاسم مفعول به للفعل «{verb.text}»")
+    return _adjective(clause, index, case)
+
+
+def _same_kind(noun: Word, adjective: Word) -> bool:
+    return {r.state for r in noun.nominals} == {r.state for r in adjective.nominals} and not noun.classes
+
+
+def _adjective(clause: Clause, index: int, case: str) -> Hit | None:
+    """An adjective in another case than the dual or plural in front of it."""
+    word, noun = clause.words[index], clause.word(index - 1)
+    if noun is None or not _ENDING.fullmatch(noun.bare) or not _same_kind(noun, word):
+        return None
+    if not all(r.nominal.adjective for r in word.nominals) or _case(noun) in ("", case) or noun.slots:
+        return None
+    if noun.bare.endswith("ون") and word.bare.endswith("ان"):
+        return None
+    front = clause.word(index - 2)
+    governed = is_preposition(clause, index - 2) or all(r.preposition for r in noun.nominals)
+    if _case(noun) == "o" and (governed or (front and verb_only(front))) and not (front and front.core in INNA):
+        return _hit(clause, index, f"نعت «{noun.text}» وهو بالياء")
+    if _case(noun) == "n" and index == 1 and all(r.state == "al" for r in noun.nominals):
+        return _hit(clause, index, f"نعت «{noun.text}» وهو مرفوع")
+    return None
+
+
+def _idafa_or_adjective(clause: Clause, index: int, case: str) -> Hit | None:
+    """A definite nominative behind a noun that only an idafa explains: بيت المعلمون."""
+    word, before, front = clause.words[index], clause.word(index - 1), clause.word(index - 2)
+    if hit := _adjective(clause, index, case):
+        return hit
+    if case == "o" or index < 2 or before.classes or not before.nominals or not all(r.listed for r in before.nominals):
+        return None
+    bare = all(not r.state and not r.nominal.case and not r.conjunction for r in before.nominals)
+    attached = all(r.preposition and not r.state for r in before.nominals)
+    if bare and ("prep" in front.classes and is_preposition(clause, index - 2) or attached):
+        if not any(r.nominal.adjective for r in before.nominals) and _human(word):
+            return _hit(clause, index, f"هو مضاف إلى «{before.text}»")
+    return None
+
+
+def _construct(clause: Clause, index: int) -> Hit | None:
+    """معلمو or يداه behind a preposition: the ن is gone, the case letter shows."""
+    word = clause.words[index]
+    cases = {r.nominal.case for r in word.nominals if not r.conjunction}
+    alone = all(r.nominal.construct for r in word.nominals)
+    if not word.nominals or word.classes or not alone or cases != {"n"} or any(r.conjunction for r in word.nominals):
+        return None
+    after = clause.word(index + 1)
+    if all(r.state != "pron" for r in word.nominals) and not (after and after.nominals):
+        return None
+    if index and clause.words[index - 1].classes & {"prep"} and is_preposition(clause, index - 1):
+        return _hit(clause, index, f"قبله «{clause.words[index - 1].text}» وهي تجر")
+    if index and not word.slots and clause.words[index - 1].core in INNA:
+        return _hit(clause, index, f"قبله «{clause.words[index - 1].text}» وهي تنصب اسمها")
+    return None
+
+
+def _kept(clause: Clause, index: int) -> Hit | None:
+    """The ن of معلمون kept in front of the definite noun that it belongs to."""
+    word, after = clause.words[index], clause.word(index + 1)
+    case = _case(word)
+    if not after or not case or word.slots or not _plain(word) or any(r.state or not r.listed for r in word.nominals):
+        return None
+    if any(r.nominal.adjective or r.nominal.lemma in TIME for r in word.nominals) and case == "o":
+        return None
+    if after.classes or after.slots or not after.nominals:
+        return None
+    if any(r.state != "al" or r.nominal.adjective or r.preposition or not r.listed for r in after.nominals):
+        return None
+    before = clause.word(index - 1)
+    if not _stands(clause, index, case, before):
+        return None
+    right = word.bare[:-1]
+    return Hit(index, index, right, f"هو مضاف إلى «{after.text}»، ونون المثنى والجمع تحذف للإضافة")
+
+
+def _stands(clause: Clause, index: int, case: str, before: Word | None) -> bool:
+    """Whether a noun with ن stands where the next noun can only be its genitive."""
+    word = clause.words[index]
+    if case == "n":
+        return (before is None and clause.begins_sentence) or bool(before and stem(before) in {"حضر", "وصل", "جاء", "احتج"})
+    active = re.fullmatch(".ا..", word.nominals[0].nominal.lemma)
+    if before and before.classes & {"prep"} and is_preposition(clause, index - 1):
+        return True
+    front = clause.word(index - 2)
+    subject = index > 1 and is_definite(before) and verb_only(front) and index == 2
+    return not active and subject and all(r.nominal.human for r in before.nominals)
+
+
+def _article(clause: Clause, index: int) -> Hit | None:
+    """أضعت المفتاح السيارة: ال on a thing that a thing behind it owns."""
+    word, after, before = clause.words[index], clause.word(index + 1), clause.word(index - 1)
+    if not after or not before or index != 1:
+        return None
+    asked = demand(clause, index, False)
+    if not asked or not asked.verb or asked.case != "a":
+        return None
+    for one in (word, after):
+        if one.classes or not one.nominals or one.slots:
+            return None
+        for r in one.nominals:
+            n = r.nominal
+            if r.state != "al" or r.preposition or r.conjunction or not r.listed or n.adjective or n.human:
+                return None
+            if n.lemma in TIME or n.number != "s":
+                return None
+    return Hit(index, index, word.bare[2:], f"هو مضاف إلى «{after.text}»، والمضاف لا تدخله أل")
+
+
+_MESSAGE = "علامة إعراب المثنى وجمع المذكر السالم لا توافق موقعه: الرفع بالألف أو الواو، والنصب والجر بالياء."
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "case_mood.plural",
+        _MESSAGE,
+        lambda word: bool(_ENDING.fullmatch(word.bare)) and word.bare[-2] != "ا",
+        _free,
+        wrong=(
+            "تحدث الوزير إلى {الصحفيون→الصحفيين} بعد الاجتماع",
+            "باع بضاعته {للمستوردون→للمستوردين} الأجانب",
+            "إن {اللاعبون→اللاعبين} مستعدون",
+            "قابلت {الموظفون→الموظفين} الجدد",
+            "سافر {المهندسين→المهندسون} جميعهم",
+            "{المعلمين→المعلمون} يشاركون في الدورة",
+            "كان {المتظاهرين→المتظاهرون} يرفعون الأعلام",
+            "أصبح السكان {خائفون→خائفين} من الزلزال",
+            "هم {متطوعين→متطوعون} في الهلال الأحمر",
+        ),
+        right=(
+            "رأيت المعلمين",
+            "في فلسطين والصين قانون واحد",
+            "حتى المعلمون حضروا",
+            "كان المعلمون مجتهدين",
+            "من المسؤولون عن هذا؟",
+            "خرجوا وهم مسرعون",
+        ),
+    ),
+    Rule(
+        "case_mood.dual",
+        _MESSAGE,
+        lambda word: word.bare.endswith("ان") and bool(_ENDING.fullmatch(word.bare)),
+        _free,
+        wrong=(
+            "رأيت {الولدان→الولدين} يركضان",
+            "وقع الحادث بين {سيارتان→سيارتين} على الطريق",
+            "كان اللاعبان {متعبان→متعبين} بعد المباراة",
+            "اشترى والدي {قميصان→قميصين} من السوق",
+        ),
+        right=("مع السلطان في الميدان", "رأيت عثمان في رمضان", "منذ شهران", "في لبنان بستان"),
+    ),
+    Rule(
+        "case_mood.dual",
+        _MESSAGE,
+        lambda word: bool(_BOUND.fullmatch(word.bare)) and not word.classes and word.bare[-1] != "ي",
+        _construct,
+        wrong=("في {يداه→يديه} آثار حروق", "تحدثت إلى {معلمو→معلمي} المدرسة"),
+        right=("يداه نظيفتان", "معلمو المدرسة حاضرون"),
+    ),
+    Rule(
+        "case_mood.idafa",
+        "نون المثنى وجمع المذكر السالم تحذف إذا أضيف إلى ما بعده.",
+        lambda word: bool(_ENDING.fullmatch(word.bare)),
+        _kept,
+        wrong=(
+            "{معلمون→معلمو} المدرسة يحضرون الحفل",
+            "تحدثت مع {مراسلين→مراسلي} القناة",
+        ),
+        right=("معلمون كثيرون يحضرون الحفل", "خرجوا قاصدين المدينة"),
+    ),
+    Rule(
+        "case_mood.idafa",
+        "المضاف إلى معرفة لا تدخله أل.",
+        lambda word: word.bare.startswith("ال") and len(word.bare) > 4,
+        _article,
+        wrong=("أضعت {المفتاح→مفتاح} السيارة قرب النادي",),
+        right=("أعطيت الولد الكتاب", "زرت المدينة القديمة"),
+    ),
+)
