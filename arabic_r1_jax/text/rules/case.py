@@ -5,8 +5,10 @@ A word counts only if every reading of it is a dual or a sound plural of one cas
 
 import re
 
+from arabic_r1_jax.text import lexicon
 from arabic_r1_jax.text.clauses import Clause
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.lexicon import Nominal
 from arabic_r1_jax.text.rules.governors import (
     INNA,
     TIME,
@@ -21,7 +23,7 @@ from arabic_r1_jax.text.rules.governors import (
     verb_only,
 )
 from arabic_r1_jax.text.verb_forms import slots
-from arabic_r1_jax.text.words import Word
+from arabic_r1_jax.text.words import Reading, Word
 
 PATTERNS: tuple[Pattern, ...] = ()
 
@@ -32,22 +34,40 @@ _NAMES = re.compile(
     "عليين|زيتون|عشرين|ثلاثين|خمسين|ستين|سبعين|ثمانين|تسعين|عشرون|إخوان|أجمعين|أجمعون|ألفين|مئتين|مائتين|دين|ثنتين|"
     "أبيضان|مشرقين|مغربين|قطبين|والدين|شرقين|قرنين|حين|عين|شين|هجين|عجين|سكين)"
 )
+_SINGULARS = frozenset(
+    "عمان لبنان سودان يونان برلمان طهران وهران جبران حرمان كتمان نسيان غثيان هذيان جريان دوران طيران غليان ثوران إدمان إتقان "
+    "إيمان أمان ضمان زمان مكان بيان كيان عيان لسان سنان أوان هوان حنان جنان بنان عنان دخان رهان قران ختان حصان خزان دهان".split()
+)
 _PLURAL_VERB = slots("ind_3mp", "past_3mp", "ind_3md", "past_3md")
+
+
+def _readings(word: Word) -> list[Reading]:
+    """Its readings; guesses behind و or ف count only where no list knows the whole word."""
+    whole = any(r.listed and not r.conjunction for r in word.nominals)
+    return [r for r in word.nominals if r.listed or not (whole and r.conjunction)]
+
+
+def _shown(word: Word, nominal: Nominal) -> str:
+    if nominal.number == "p" and word.bare.endswith("ين") and not nominal.case:
+        return "o"  # listed among broken plurals: محامين
+    return nominal.case if nominal.number != "s" else ""
 
 
 def _case(word: Word) -> str:
     """The case that all readings of a dual or sound plural show: n or o; "" if they differ or it is neither."""
-    found = {r.nominal.case if r.nominal.number != "s" else "" for r in word.nominals}
+    found = {_shown(word, r.nominal) for r in _readings(word)}
     if len(found) != 1 or word.classes or _NAMES.fullmatch(word.bare):
         return ""
-    if word.bare.endswith("ان") and not any(r.listed for r in word.nominals):
-        return ""
+    if word.bare.endswith("ان"):
+        bare = word.bare.removeprefix("ال")
+        if not any(r.listed for r in word.nominals) or bare in _SINGULARS or bare in lexicon.diptotes():
+            return ""
     return found.pop()
 
 
 def _plain(word: Word) -> bool:
     """A dual or sound plural with its ن, without و, ف or an attached preposition."""
-    return not any(r.conjunction or r.preposition or r.nominal.construct for r in word.nominals)
+    return not any(r.conjunction or r.preposition or r.nominal.construct for r in _readings(word))
 
 
 def _human(word: Word) -> bool:
@@ -112,6 +132,8 @@ def _free(clause: Clause, index: int) -> Hit | None:
         return None
     attached = {r.preposition for r in word.nominals}
     if "" not in attached and case == "n":
+        if attached == {"ل"} and not any(r.state for r in word.nominals):
+            return None  # the ل of emphasis: إنهم لصادقون
         return _hit(clause, index, f"قبله «{attached.pop()}» وهي تجر")
     if not _plain(word):
         return None
@@ -131,11 +153,11 @@ def _indefinite(clause: Clause, index: int, case: str) -> Hit | None:
     if asked and asked.case == "n" and case == "o":
         before = clause.words[index - 1]
         many = "pronoun" in before.classes or any(r.nominal.number in "dp" for r in before.nominals)
-        if many and ends(clause, index) and not any(_case(w) == "n" or w.slots for w in clause.after(index)):
+        if many and ends(clause, index) and not any(_case(w) == "n" for w in clause.after(index)):
             return _hit(clause, index, asked.evidence)
     before, verb = clause.word(index - 1), clause.word(index - 2)
-    if case == "n" and index > 1 and is_definite(before) and verb_only(verb) and opens(clause, index - 2):
-        person = all(r.nominal.human for r in before.nominals) and not _human(clause.words[index])
+    if case == "n" and index > 1 and verb_only(verb) and opens(clause, index - 2):
+        person = any(r.state and r.nominal.human and not r.conjunction for r in before.nominals) and not _human(clause.words[index])
         if person and stem(verb) not in {"قال", "يقول", "قالت"}:
             return _hit(clause, index, f"الاسم مفعول به للفعل «{verb.text}»")
     return _adjective(clause, index, case)
@@ -172,6 +194,8 @@ def _idafa_or_adjective(clause: Clause, index: int, case: str) -> Hit | None:
         return None
     bare = all(not r.state and not r.nominal.case and not r.conjunction for r in before.nominals)
     attached = all(r.preposition and not r.state for r in before.nominals)
+    if front.core == "من" and before.slots:
+        return None
     if bare and ("prep" in front.classes and is_preposition(clause, index - 2) or attached):
         if not any(r.nominal.adjective for r in before.nominals) and _human(word):
             return _hit(clause, index, f"هو مضاف إلى «{before.text}»")
@@ -199,9 +223,9 @@ def _kept(clause: Clause, index: int) -> Hit | None:
     """The ن of معلمون kept in front of the definite noun that it belongs to."""
     word, after = clause.words[index], clause.word(index + 1)
     case = _case(word)
-    if not after or not case or word.slots or not _plain(word) or any(r.state or not r.listed for r in word.nominals):
+    if not after or not case or word.slots or not _plain(word) or any(r.state or not r.listed for r in _readings(word)):
         return None
-    if any(r.nominal.adjective or r.nominal.lemma in TIME for r in word.nominals) and case == "o":
+    if any(r.nominal.lemma in TIME for r in word.nominals) or all(r.nominal.adjective for r in word.nominals):
         return None
     if after.classes or after.slots or not after.nominals:
         return None
@@ -220,10 +244,10 @@ def _stands(clause: Clause, index: int, case: str, before: Word | None) -> bool:
     if case == "n":
         return (before is None and clause.begins_sentence) or bool(before and stem(before) in {"حضر", "وصل", "جاء", "احتج"})
     active = re.fullmatch(".ا..", word.nominals[0].nominal.lemma)
-    if before and before.classes & {"prep"} and is_preposition(clause, index - 1):
+    if is_preposition(clause, index - 1, True):
         return True
     front = clause.word(index - 2)
-    subject = index > 1 and is_definite(before) and verb_only(front) and index == 2
+    subject = index == 2 and is_definite(before) and front.slots
     return not active and subject and all(r.nominal.human for r in before.nominals)
 
 
@@ -233,7 +257,7 @@ def _article(clause: Clause, index: int) -> Hit | None:
     if not after or not before or index != 1:
         return None
     asked = demand(clause, index, False)
-    if not asked or not asked.verb or asked.case != "a":
+    if not asked or not asked.verb or asked.case != "a" or before.slots & slots("past_3fs", "ind_3fs"):
         return None
     for one in (word, after):
         if one.classes or not one.nominals or one.slots:
@@ -247,6 +271,21 @@ def _article(clause: Clause, index: int) -> Hit | None:
     return Hit(index, index, word.bare[2:], f"هو مضاف إلى «{after.text}»، والمضاف لا تدخله أل")
 
 
+def _tens(clause: Clause, index: int) -> Hit | None:
+    """عشرون or عشرين by what stands in front."""
+    word = clause.words[index]
+    if word.conjunction or index == 0 or clause.words[index - 1].core in {"عام", "سنة"}:
+        return None
+    asked = demand(clause, index, False, True)
+    before = clause.words[index - 1]
+    if not asked or (asked.case == "n" and before.core == stem(before) and stem(before) not in {"يوجد", "جاء", "حضر"}):
+        return None
+    if (asked.case == "n") == (word.bare[-2] == "و"):
+        return None
+    return Hit(index, index, word.bare[:-2] + ("ون" if asked.case == "n" else "ين"), asked.evidence)
+
+
+_TENS = frozenset(root + end for root in "عشر ثلاث أربع خمس ست سبع ثمان تسع".split() for end in ("ون", "ين"))
 _MESSAGE = "علامة إعراب المثنى وجمع المذكر السالم لا توافق موقعه: الرفع بالألف أو الواو، والنصب والجر بالياء."
 
 
@@ -275,6 +314,14 @@ RULES: tuple[Rule, ...] = (
             "من المسؤولون عن هذا؟",
             "خرجوا وهم مسرعون",
         ),
+    ),
+    Rule(
+        "case_mood.plural",
+        "ألفاظ العقود ترفع بالواو وتنصب وتجر بالياء.",
+        lambda word: word.bare in _TENS,
+        _tens,
+        wrong=("غاب بعد {عشرون→عشرين} يوما", "يوجد في المستشفى {عشرين→عشرون} طبيبا"),
+        right=("غاب عشرين يوما", "بعد عشرين يوما", "عندي عشرون كتابا"),
     ),
     Rule(
         "case_mood.dual",

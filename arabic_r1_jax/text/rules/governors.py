@@ -56,7 +56,7 @@ def stem(word: Word) -> str:
 
 def takes_object(word: Word) -> bool:
     """A verb whose subject is in its ending, so that a masculine noun behind it is its object."""
-    if not word.slots or word.bare in _SAYING or word.classes & {"kana"} or word.core != word.bare:
+    if not word.slots or word.classes or word.bare in _SAYING:
         return False
     if len(word.bare) == 4 and word.bare.endswith("نا") and word.bare[0] not in "وف":  # زرنا, whose ending is no object
         return bool(word.slots & slots("past_1p")) and all(r.state == "pron" for r in word.nominals)
@@ -96,11 +96,13 @@ def phrase_start(clause: Clause, index: int) -> int:
         return index + 1
     if "prep_pron" in word.classes and not word.conjunction:
         return index
+    before = clause.word(index - 1)
+    if before and "prep" in before.classes and not word.classes and not word.nominals and word.bare.startswith("ال"):
+        return index - 1  # a name
     if word.classes or not word.nominals or word.slots:
         return index + 1
     if all(r.preposition and r.state == "al" and not r.conjunction for r in word.nominals):
         return index
-    before = clause.word(index - 1)
     if before and "prep" in before.classes and all(r.state and not r.preposition for r in word.nominals):
         return index - 1
     return index + 1
@@ -129,11 +131,19 @@ def demand(clause: Clause, index: int, human: bool, indefinite: bool = False) ->
         word = clause.words[at]
         if word.core in INNA:
             return Demand("a", f"هو اسم «{word.text}» المؤخر")
-    if takes_object(word):
+    if takes_object(word) or _negated(clause, at):
         return Demand("a", f"«{word.text}» فعل معه فاعله فالاسم مفعول به", True)
     if stem(word) in intransitive() and opens(clause, at):
         return Demand("n", f"الاسم فاعل «{word.text}»", True)
     return None
+
+
+def _negated(clause: Clause, index: int) -> bool:
+    """لم أر, لن أنسى: behind these only a first person fits the letters."""
+    word, before = clause.words[index], clause.word(index - 1)
+    if index < 1 or before.core not in {"لم", "لن"} or word.classes or word.nominals or word.bare[0] not in "أن":
+        return False
+    return bool(word.slots & slots("juss_1s", "juss_1p", "sub_1s", "sub_1p")) and not any(v.pronoun for v in word.verbs)
 
 
 def predicate(clause: Clause, index: int) -> Demand | None:
@@ -161,6 +171,11 @@ def predicate(clause: Clause, index: int) -> Demand | None:
 def ends(clause: Clause, index: int) -> bool:
     """Whether the clause stops behind an index, or goes on with a preposition, adverb or conjunction."""
     after = clause.word(index + 1)
-    return after is None or bool(
+    if after is None:
+        return True
+    readings = (*after.nominals, *after.verbs)
+    if readings and not after.classes and all(r.conjunction or getattr(r, "preposition", "") for r in readings):
+        return True
+    return bool(
         after.classes & {"prep", "prep_pron", "adverb", "adverb_prep", "conj", "subjunctive"}
     )
