@@ -8,10 +8,12 @@ from arabic_r1_jax.text import lexicon
 from arabic_r1_jax.text.clauses import Clause
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
 from arabic_r1_jax.text.rules.governors import (
+    FEMININE,
     INNA,
     TIME,
     demand,
     ends,
+    intransitive,
     is_definite,
     is_preposition,
     phrase_start,
@@ -20,6 +22,7 @@ from arabic_r1_jax.text.rules.governors import (
     takes_object,
     verb_only,
 )
+from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Word
 
 PATTERNS: tuple[Pattern, ...] = ()
@@ -30,6 +33,9 @@ _FIXED = frozenset(  # words that stand without tanween, or whose end is not the
     "كل بعض غير مثل أكثر أقل أول آخر أحد شيء كيلو متر لتر طن رب أي أمس غد يوم كم كثير قليل عدد مزيد عشر جميع هذا نفس عين "
     "حق واجب ممكن معظم صباح مساء مع قد نحو حول بعد قبل فوق تحت عند بين دون ضد لدى أمام خلف وراء خلال كان حين ضمن".split()
 )
+
+
+_NAMES = frozenset("ناسا فولا بولا كارلا نورا لورا سارا ليما مارا هيرا".split())
 
 
 def _indefinite(word: Word | None, case: str) -> bool:
@@ -80,7 +86,7 @@ def _missing(clause: Clause, index: int) -> Hit | None:
     before, front = clause.words[index - 1], clause.word(index - 2)
     after = clause.word(index + 1)
     if _indefinite(before, "a") and _adjective(word) and not _noun(word) and ends(clause, index):
-        if not (front and ("kana" in front.classes or front.core in INNA)):
+        if not (front and (front.classes & {"kana", "prep"} or front.core in INNA)):
             return _add(clause, index, f"نعت «{before.text}» المنصوب")
     if _adjective(word) and (asked := predicate(clause, index)):
         own = "pronoun" not in before.classes
@@ -102,9 +108,13 @@ def _object(clause: Clause, index: int, before: Word, front: Word | None, after:
     verb_behind = after is not None and verb_only(after) and after.bare[0] == "ي"
     if not (ends(clause, index) or accusative_adjective or verb_behind):
         return None
-    if takes_object(before) and before.bare not in _GROWING:
+    if word.slots & slots("ind"):
+        return None
+    thing = all(r.nominal.number == "s" and not r.nominal.human for r in word.nominals)
+    sure = thing or not before.slots & FEMININE
+    if takes_object(before) and sure and not (before.bare[0] == "أ" and len(before.bare) == 4):
         return _add(clause, index, f"مفعول به للفعل «{before.text}»")
-    human = any(r.nominal.human for r in word.nominals)
+    human = all(r.nominal.human for r in word.nominals)
     if accusative_adjective and not human and front and (front.slots or takes_object(before)):
         if any(r.state and r.nominal.human for r in before.nominals) and "kana" not in front.classes:
             return _add(clause, index, f"مفعول به، ونعته «{after.text}» منصوب")
@@ -122,10 +132,9 @@ def _extra(clause: Clause, index: int) -> Hit | None:
     if index == 0 or not _indefinite(word, "a"):
         return None
     before = clause.words[index - 1]
-    if _noun(word) and "prep" in before.classes and is_preposition(clause, index - 1) and before.bare != "ك":
+    if _noun(word) and "prep" in before.classes and is_preposition(clause, index - 1) and word.bare not in _NAMES:
         return _drop(clause, index, f"قبله «{before.text}» وهي تجر")
-    human = all(r.nominal.human and not r.nominal.adjective for r in word.nominals)
-    if human and index == 1 and clause.begins_sentence and stem(before) in intransitive_subjects():
+    if word.bare in {"رجلا", "ولدا", "طفلا", "صبيا"} and index == 1 and clause.begins_sentence and stem(before) in intransitive():
         if demand(clause, index, True, True):
             return _drop(clause, index, f"فاعل «{before.text}»")
     if _adjective(word) and ends(clause, index) and index > 1 and clause.words[index - 2].core in INNA:
@@ -133,11 +142,6 @@ def _extra(clause: Clause, index: int) -> Hit | None:
         if asked and asked.case == "n" and len(clause.words) <= index + 3 and not any(w.slots for w in clause.after(index)):
             return _drop(clause, index, asked.evidence)
     return None
-
-
-def intransitive_subjects() -> frozenset[str]:
-    """Verbs behind which an indefinite person with ا cannot be a state (جاء راكبا) since it is no adjective."""
-    return frozenset("جاء وصل حضر يوجد دخل سافر خرج قال جلس وقف مات".split())
 
 
 _MESSAGE = "الاسم المنصوب المنون تلحقه ألف."
@@ -169,7 +173,7 @@ RULES: tuple[Rule, ...] = (
         "لا تلحق ألف التنوين إلا الاسم المنصوب.",
         lambda word: word.bare[-1:] == "ا" and len(word.bare) > 3,
         _extra,
-        wrong=("سكنا في {بيتا→بيت} كبير", "جاء {رجلا→رجل} من القرية", "إن الجو {جميلا→جميل} اليوم"),
+        wrong=("سكنا في {بيتا→بيت} من بيوت القرية", "جاء {رجلا→رجل} من القرية", "إن الجو {جميلا→جميل} اليوم"),
         right=("جاء راكبا", "كان الجو جميلا", "من كان مريضا"),
     ),
 )

@@ -10,6 +10,7 @@ from arabic_r1_jax.text.clauses import Clause
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
 from arabic_r1_jax.text.lexicon import Nominal
 from arabic_r1_jax.text.rules.governors import (
+    FEMININE,
     INNA,
     TIME,
     Demand,
@@ -49,20 +50,22 @@ def _readings(word: Word) -> list[Reading]:
 
 def _shown(word: Word, nominal: Nominal) -> str:
     if nominal.number == "p" and word.bare.endswith("ين") and not nominal.case:
-        return "o"  # listed among broken plurals: محامين
+        return "p"  # listed among broken plurals: محامين
     return nominal.case if nominal.number != "s" else ""
 
 
 def _case(word: Word) -> str:
     """The case that all readings of a dual or sound plural show: n or o; "" if they differ or it is neither."""
     found = {_shown(word, r.nominal) for r in _readings(word)}
+    if len(found) == 2 and word.bare.endswith("ين") and found == {"o", "p"}:
+        found = {"o"}
     if len(found) != 1 or word.classes or _NAMES.fullmatch(word.bare):
         return ""
     if word.bare.endswith("ان"):
         bare = word.bare.removeprefix("ال")
         if not any(r.listed for r in word.nominals) or bare in _SINGULARS or bare in lexicon.diptotes():
             return ""
-    return found.pop()
+    return found.pop().removesuffix("p")
 
 
 def _plain(word: Word) -> bool:
@@ -81,7 +84,7 @@ def _turned(word: Word, dual: bool) -> str:
         return text[:-2] + ("ان" if dual else "ون")
     if text.endswith(("ون", "ان")):
         return text[:-2] + "ين"
-    return re.sub("[وا](?=(?:ه|ها|هما|هم|هن|ك|كم|كما|نا)?$)", "ي", text)
+    return re.sub("[وا](ه|ها|هما|هم|هن|ك|كم|كما|نا)$|[وا]$", r"ي\1", text)
 
 
 def _is_dual(clause: Clause, index: int) -> bool:
@@ -108,6 +111,8 @@ def _noun_demand(clause: Clause, index: int) -> Demand | None:
     definite = all(r.state for r in word.nominals)
     if asked := demand(clause, index, _human(word), not definite):
         time = any(r.nominal.lemma in TIME for r in word.nominals)
+        if asked.case == "a" and asked.verb and word.bare.endswith("تان"):
+            return asked if not any(w.slots & FEMININE for w in clause.words[:index]) else None
         if asked.case == "n" and (time or (definite and not _human(word) and not word.bare.endswith("تين"))):
             return None
         return asked
@@ -134,6 +139,8 @@ def _free(clause: Clause, index: int) -> Hit | None:
     if "" not in attached and case == "n":
         if attached == {"ل"} and not any(r.state for r in word.nominals):
             return None  # the ل of emphasis: إنهم لصادقون
+        if word.bare.endswith("ان") and not word.bare.endswith("تان") and not any(r.state for r in word.nominals):
+            return None  # a name may end so
         return _hit(clause, index, f"قبله «{attached.pop()}» وهي تجر")
     if not _plain(word):
         return None
@@ -206,7 +213,7 @@ def _construct(clause: Clause, index: int) -> Hit | None:
     """معلمو or يداه behind a preposition: the ن is gone, the case letter shows."""
     word = clause.words[index]
     cases = {r.nominal.case for r in word.nominals if not r.conjunction}
-    alone = all(r.nominal.construct for r in word.nominals)
+    alone = all(r.nominal.construct and r.nominal.lemma[-1] not in "ىا" for r in word.nominals)
     if not word.nominals or word.classes or not alone or cases != {"n"} or any(r.conjunction for r in word.nominals):
         return None
     after = clause.word(index + 1)
@@ -257,7 +264,7 @@ def _article(clause: Clause, index: int) -> Hit | None:
     if not after or not before or index != 1:
         return None
     asked = demand(clause, index, False)
-    if not asked or not asked.verb or asked.case != "a" or before.slots & slots("past_3fs", "ind_3fs"):
+    if not asked or not asked.verb or asked.case != "a" or before.slots & FEMININE:
         return None
     for one in (word, after):
         if one.classes or not one.nominals or one.slots:
@@ -277,8 +284,9 @@ def _tens(clause: Clause, index: int) -> Hit | None:
     if word.conjunction or index == 0 or clause.words[index - 1].core in {"عام", "سنة"}:
         return None
     asked = demand(clause, index, False, True)
-    before = clause.words[index - 1]
-    if not asked or (asked.case == "n" and before.core == stem(before) and stem(before) not in {"يوجد", "جاء", "حضر"}):
+    if not asked or (asked.case == "a" and any(w.slots & FEMININE for w in clause.words[:index])):
+        return None
+    if asked.case == "n" and not {w.bare for w in clause.words[:index]} & {"يوجد", "توجد"}:
         return None
     if (asked.case == "n") == (word.bare[-2] == "و"):
         return None

@@ -14,10 +14,10 @@ from arabic_r1_jax.text.words import Word
 INNA = frozenset({"إن", "أن", "كأن", "لعل", "لأن", "ليت"})
 # Prepositions that may also be verbs, or that leave the case open: they count only where no verb can stand.
 _OPEN = frozenset({"حتى", "منذ", "مذ", "خلا", "عدا", "حاشا", "رب", "حين", "أي", "كما"})
-_ALSO_VERBS = frozenset("قبل بعد عبر حول مثل ضمن حسب خلف دون بين جل وسط نفس عقب".split())
+_ALSO_VERBS = frozenset("قبل بعد عبر حول مثل ضمن حسب خلف دون بين جل وسط نفس عقب وفق".split())
 _THIRD = slots("past_3ms", "ind_3ms", "sub_3ms", "juss_3ms")
 _OTHERS = slots(*(f"{tense}_{p}" for tense in ("past", "ind", "sub", "juss") for p in ("1s", "1p", "2ms", "2fs", "2mp")))
-_IMPERATIVE = slots("imp")
+FEMININE = slots("past_3fs", "ind_3fs", "sub_3fs", "juss_3fs")
 _PLURAL = slots(*(f"{tense}_{p}" for tense in ("past", "ind", "sub", "juss") for p in ("3mp", "3md", "3fp", "3fd", "2d")))
 _OTHERS_KANA = frozenset(
     "كنت كنا كنتم كنتما كانوا كانا ليسوا ليسا لست لسنا لستم أصبحوا أصبحا أصبحت أصبحنا أصبحتم صرت صرنا صاروا ظلوا ظللنا "
@@ -56,13 +56,13 @@ def stem(word: Word) -> str:
 
 def takes_object(word: Word) -> bool:
     """A verb whose subject is in its ending, so that a masculine noun behind it is its object."""
-    if not word.slots or word.classes or word.bare in _SAYING:
+    if not word.slots or word.classes or word.marked or word.bare in _SAYING:
         return False
     if len(word.bare) == 4 and word.bare.endswith("نا") and word.bare[0] not in "وف":  # زرنا, whose ending is no object
         return bool(word.slots & slots("past_1p")) and all(r.state == "pron" for r in word.nominals)
     if any(verb.pronoun for verb in word.verbs) or word.slots & (_THIRD | _PLURAL) or word.nominals:
         return False
-    return bool(word.slots & (_OTHERS | _IMPERATIVE))
+    return bool(word.slots & _OTHERS)
 
 
 def is_definite(word: Word | None) -> bool:
@@ -111,7 +111,7 @@ def phrase_start(clause: Clause, index: int) -> int:
 def opens(clause: Clause, index: int) -> bool:
     """Whether a verb at an index has nothing in front that could be its subject."""
     before = clause.word(index - 1)
-    return index == 0 or bool(before and before.classes & {"conj", "relative", "subjunctive", "negation", "condition"})
+    return index == 0 or bool(before and before.classes & {"conj", "subjunctive", "negation"} and before.core != "ما")
 
 
 def demand(clause: Clause, index: int, human: bool, indefinite: bool = False) -> Demand | None:
