@@ -23,6 +23,7 @@ class Clause(NamedTuple):
     spans: list[tuple[int, int]]  # characters of the text
     before: str  # the mark in front of it; "\\n" at the beginning of a line or of the text
     quoted: bool  # between «guillemets» or “quotation marks”
+    mark: str = "\n"  # the mark behind it
 
     def word(self, index: int) -> Word | None:
         """The word at an index; None outside the clause."""
@@ -47,7 +48,7 @@ def clauses(text: str, word: Callable[[str], Word]) -> Iterator[Clause]:
             spans.append(match.span())
             continue
         if words:
-            yield Clause(words, spans, before, quotes > 0)
+            yield Clause(words, spans, before, quotes > 0, token)
             words, spans = [], []
         before = token
         if token in _OPENS:
