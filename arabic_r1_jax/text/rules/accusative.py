@@ -4,6 +4,8 @@ A masculine singular shows its accusative in writing, so a predicate of كان, 
 where nothing behind it can make it the first part of an idafa.
 """
 
+import re
+
 from arabic_r1_jax.text import lexicon
 from arabic_r1_jax.text.clauses import Clause
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
@@ -28,6 +30,7 @@ from arabic_r1_jax.text.words import Word
 PATTERNS: tuple[Pattern, ...] = ()
 
 _THINKING = frozenset("وجدت وجدنا وجدته رأيت ظننت حسبت اعتبرت تركت جعلت ظننا حسبنا تركنا".split())
+_NOUNLIKE = re.compile("أ.{1,3}|[أن]..ا.")  # أفي, أقوم, أنصاب, نتاج
 _GROWING = frozenset("ازداد ازدادت يزداد تزداد امتلأ امتلأت يمتلئ".split())
 _FIXED = frozenset(  # words that stand without tanween, or whose end is not theirs: numbers, quantities, names of units
     "كل بعض غير مثل أكثر أقل أول آخر أحد شيء كيلو متر لتر طن رب أي أمس غد يوم كم كثير قليل عدد مزيد عشر جميع هذا نفس عين "
@@ -35,15 +38,17 @@ _FIXED = frozenset(  # words that stand without tanween, or whose end is not the
 )
 
 
-_NAMES = frozenset("ناسا فولا بولا كارلا نورا لورا سارا ليما مارا هيرا".split())
+_PEOPLE = frozenset("محمد محمود سعيد حسن كريم أمين قيصر فارس أسد جمال كمال جلال نور عزيز رشيد مجيد صالح خالد ماجد".split())
+_NAMES = frozenset("أفقا ناسا فولا بولا كارلا نورا لورا سارا ليما مارا هيرا".split())
 
 
 def _indefinite(word: Word | None, case: str) -> bool:
     """Whether every noun reading of a word is a masculine singular in the case, and the ا of the accusative can show."""
-    if word is None or word.classes or not word.nominals or word.bare in _FIXED or word.bare in lexicon.diptotes():
+    if word is None or word.classes or not word.nominals or word.bare in _FIXED | _PEOPLE or word.bare in lexicon.diptotes():
         return False
+    whole = any(r.listed and not (r.preposition or r.conjunction) for r in word.nominals)
     for r in word.nominals:
-        if r.state == "pron" and not case:
+        if whole and (r.preposition or r.conjunction) or (r.state == "pron" and not case):
             continue
         if case and r.nominal.construct and r.nominal.number == "d":  # the same letters: كتابا المعلم
             continue
@@ -53,7 +58,7 @@ def _indefinite(word: Word | None, case: str) -> bool:
             return False
         if not case and r.listed and lexicon.accusative(word.bare) not in lexicon.forms():
             return False
-    return any(not r.state for r in word.nominals)
+    return any(not r.state and not r.preposition for r in word.nominals)
 
 
 def _adjective(word: Word) -> bool:
@@ -85,7 +90,7 @@ def _missing(clause: Clause, index: int) -> Hit | None:
         return None
     before, front = clause.words[index - 1], clause.word(index - 2)
     after = clause.word(index + 1)
-    if _indefinite(before, "a") and _adjective(word) and not _noun(word) and ends(clause, index):
+    if _indefinite(before, "a") and _adjective(word) and not _noun(word) and not word.slots and ends(clause, index):
         if not (front and (front.classes & {"kana", "prep"} or front.core in INNA)):
             return _add(clause, index, f"نعت «{before.text}» المنصوب")
     if _adjective(word) and (asked := predicate(clause, index)):
@@ -108,11 +113,11 @@ def _object(clause: Clause, index: int, before: Word, front: Word | None, after:
     verb_behind = after is not None and verb_only(after) and after.bare[0] == "ي"
     if not (ends(clause, index) or accusative_adjective or verb_behind):
         return None
-    if word.slots & slots("ind"):
+    if word.slots & slots("ind") or (word.slots & slots("past_3ms") and before.slots & FEMININE):
         return None
     thing = all(r.nominal.number == "s" and not r.nominal.human for r in word.nominals)
-    sure = thing or not before.slots & FEMININE
-    if takes_object(before) and sure and not (before.bare[0] == "أ" and len(before.bare) == 4):
+    sure = not before.slots & FEMININE or (thing and before.slots & slots("past_1s"))
+    if takes_object(before) and sure and not _NOUNLIKE.fullmatch(before.bare):
         return _add(clause, index, f"مفعول به للفعل «{before.text}»")
     human = all(r.nominal.human for r in word.nominals)
     if accusative_adjective and not human and front and (front.slots or takes_object(before)):

@@ -32,14 +32,19 @@ _ENDING = re.compile("..+(?:ون|ين|ان)")
 _BOUND = re.compile("..+(?:و|ا|ي|[واي](?:ه|ها|هما|هم|هن|ك|كم|كما|نا))")
 _NAMES = re.compile(
     "[وفبلك]*(?:ال|ل)?(?:بحرين|حرمين|رافدين|نهرين|اثنين|اثنان|عابدين|سنين|سنون|بنون|حسنين|عراقين|فرقدين|فرقدان|ثقلين|أربعين|"
-    "عليين|زيتون|عشرين|ثلاثين|خمسين|ستين|سبعين|ثمانين|تسعين|عشرون|إخوان|أجمعين|أجمعون|ألفين|مئتين|مائتين|دين|ثنتين|"
+    "عليين|بارون|زيتون|عشرين|ثلاثين|خمسين|ستين|سبعين|ثمانين|تسعين|عشرون|إخوان|أجمعين|أجمعون|ألفين|مئتين|مائتين|دين|ثنتين|"
     "أبيضان|مشرقين|مغربين|قطبين|والدين|شرقين|قرنين|حين|عين|شين|هجين|عجين|سكين)"
 )
 _SINGULARS = frozenset(
     "عمان لبنان سودان يونان برلمان طهران وهران جبران حرمان كتمان نسيان غثيان هذيان جريان دوران طيران غليان ثوران إدمان إتقان "
-    "إيمان أمان ضمان زمان مكان بيان كيان عيان لسان سنان أوان هوان حنان جنان بنان عنان دخان رهان قران ختان حصان خزان دهان".split()
+    "إيمان أمان ضمان زمان مكان بيان كيان عيان لسان سنان أوان هوان حنان جنان بنان عنان دخان رهان حران جمان عمران لبان ربان شكران كفران غفران خسران فقدان وجدان نقصان بنيان مكران جرمان لحمان كرمان رجحان خفقان قران ختان حصان خزان دهان".split()
 )
 _PLURAL_VERB = slots("ind_3mp", "past_3mp", "ind_3md", "past_3md")
+
+
+_PREFIX = re.compile("^[وف]?(?:[بك]?ال|لل)")
+_PARTICIPLE = re.compile("م...+|.ا..")
+_PAIRS = frozenset("يد عين ساق قدم أذن ذراع والد كتف ركبة شفة طرف جانب جناح شقيق صديق خد حاجب كف ولد ابن".split())
 
 
 def _readings(word: Word) -> list[Reading]:
@@ -56,13 +61,15 @@ def _shown(word: Word, nominal: Nominal) -> str:
 
 def _case(word: Word) -> str:
     """The case that all readings of a dual or sound plural show: n or o; "" if they differ or it is neither."""
+    if not any(r.listed or _PARTICIPLE.fullmatch(r.nominal.lemma) for r in word.nominals):
+        return ""
     found = {_shown(word, r.nominal) for r in _readings(word)}
     if len(found) == 2 and word.bare.endswith("ين") and found == {"o", "p"}:
         found = {"o"}
     if len(found) != 1 or word.classes or _NAMES.fullmatch(word.bare):
         return ""
     if word.bare.endswith("ان"):
-        bare = word.bare.removeprefix("ال")
+        bare = _PREFIX.sub("", word.bare)
         if not any(r.listed for r in word.nominals) or bare in _SINGULARS or bare in lexicon.diptotes():
             return ""
     return found.pop().removesuffix("p")
@@ -71,6 +78,13 @@ def _case(word: Word) -> str:
 def _plain(word: Word) -> bool:
     """A dual or sound plural with its ن, without و, ف or an attached preposition."""
     return not any(r.conjunction or r.preposition or r.nominal.construct for r in _readings(word))
+
+
+def _short(word: Word) -> bool:
+    """Three letters and ان: عمران, مكران; most are singulars or names."""
+    if not word.bare.endswith("ان") or word.bare.endswith("تان"):
+        return False
+    return all(len(r.nominal.lemma) <= 3 and not r.nominal.human and r.nominal.lemma not in TIME for r in word.nominals)
 
 
 def _human(word: Word) -> bool:
@@ -110,10 +124,12 @@ def _noun_demand(clause: Clause, index: int) -> Demand | None:
     word, after = clause.words[index], clause.word(index + 1)
     definite = all(r.state for r in word.nominals)
     if asked := demand(clause, index, _human(word), not definite):
+        if asked.case == "g" and _short(word) and clause.words[index - 1].core != "بين":
+            return None
         time = any(r.nominal.lemma in TIME for r in word.nominals)
-        if asked.case == "a" and asked.verb and word.bare.endswith("تان"):
-            return asked if not any(w.slots & FEMININE for w in clause.words[:index]) else None
-        if asked.case == "n" and (time or (definite and not _human(word) and not word.bare.endswith("تين"))):
+        if asked.case == "a" and asked.verb and any(r.nominal.gender != "m" for r in word.nominals):
+            return None if asked.verb & FEMININE else asked
+        if asked.case == "n" and (time or not _human(word)):
             return None
         return asked
     before = clause.word(index - 1)
@@ -121,7 +137,7 @@ def _noun_demand(clause: Clause, index: int) -> Demand | None:
         return Demand("n", f"قبله «{before.text}» وهو مرفوع")
     if before and before.core in {"هذين", "هاتين"} and all(r.state == "al" for r in word.nominals):
         return Demand("a", f"قبله «{before.text}» وهو بالياء")
-    if before and "kana" in before.classes and before.core[-1] in "نحرلتس" and definite and _human(word):
+    if before and "kana" in before.classes and before.core[-1] in "نحرلتس" and definite and _human(word) and after:
         if before.core in {"كان", "كانت", "يكون", "أصبح", "ليس", "ظل", "صار", "زال", "يزال", "يكن", "بات"}:
             return Demand("n", f"هو اسم «{before.text}»")
     if index == 0 and clause.begins_sentence and definite and after and verb_only(after) and after.slots & _PLURAL_VERB:
@@ -141,7 +157,7 @@ def _free(clause: Clause, index: int) -> Hit | None:
             return None  # the ل of emphasis: إنهم لصادقون
         if word.bare.endswith("ان") and not word.bare.endswith("تان") and not any(r.state for r in word.nominals):
             return None  # a name may end so
-        return _hit(clause, index, f"قبله «{attached.pop()}» وهي تجر")
+        return None if _short(word) else _hit(clause, index, f"قبله «{attached.pop()}» وهي تجر")
     if not _plain(word):
         return None
     if asked := _noun_demand(clause, index):
@@ -164,7 +180,7 @@ def _indefinite(clause: Clause, index: int, case: str) -> Hit | None:
             return _hit(clause, index, asked.evidence)
     before, verb = clause.word(index - 1), clause.word(index - 2)
     if case == "n" and index > 1 and verb_only(verb) and opens(clause, index - 2):
-        person = any(r.state and r.nominal.human and not r.conjunction for r in before.nominals) and not _human(clause.words[index])
+        person = any(r.state and r.nominal.human and not (r.conjunction or r.preposition) for r in before.nominals) and not _human(clause.words[index])
         if person and stem(verb) not in {"قال", "يقول", "قالت"}:
             return _hit(clause, index, f"الاسم مفعول به للفعل «{verb.text}»")
     return _adjective(clause, index, case)
@@ -185,7 +201,7 @@ def _adjective(clause: Clause, index: int, case: str) -> Hit | None:
         return None
     front = clause.word(index - 2)
     governed = is_preposition(clause, index - 2) or all(r.preposition for r in noun.nominals)
-    if _case(noun) == "o" and (governed or (front and verb_only(front))) and not (front and front.core in INNA):
+    if _case(noun) == "o" and governed and not (front and front.core in INNA):
         return _hit(clause, index, f"نعت «{noun.text}» وهو بالياء")
     if _case(noun) == "n" and index == 1 and all(r.state == "al" for r in noun.nominals):
         return _hit(clause, index, f"نعت «{noun.text}» وهو مرفوع")
@@ -200,7 +216,7 @@ def _idafa_or_adjective(clause: Clause, index: int, case: str) -> Hit | None:
     if case == "o" or index < 2 or before.classes or not before.nominals or not all(r.listed for r in before.nominals):
         return None
     bare = all(not r.state and not r.nominal.case and not r.conjunction for r in before.nominals)
-    attached = all(r.preposition and not r.state for r in before.nominals)
+    attached = not before.slots and all(r.preposition and not r.state for r in before.nominals)
     if front.core == "من" and before.slots:
         return None
     if bare and ("prep" in front.classes and is_preposition(clause, index - 2) or attached):
@@ -213,7 +229,7 @@ def _construct(clause: Clause, index: int) -> Hit | None:
     """معلمو or يداه behind a preposition: the ن is gone, the case letter shows."""
     word = clause.words[index]
     cases = {r.nominal.case for r in word.nominals if not r.conjunction}
-    alone = all(r.nominal.construct and r.nominal.lemma[-1] not in "ىا" for r in word.nominals)
+    alone = all(r.nominal.construct and (r.nominal.lemma in _PAIRS or r.nominal.number == "p") for r in word.nominals)
     if not word.nominals or word.classes or not alone or cases != {"n"} or any(r.conjunction for r in word.nominals):
         return None
     after = clause.word(index + 1)
@@ -284,7 +300,7 @@ def _tens(clause: Clause, index: int) -> Hit | None:
     if word.conjunction or index == 0 or clause.words[index - 1].core in {"عام", "سنة"}:
         return None
     asked = demand(clause, index, False, True)
-    if not asked or (asked.case == "a" and any(w.slots & FEMININE for w in clause.words[:index])):
+    if not asked or (asked.case == "a" and asked.verb & FEMININE):
         return None
     if asked.case == "n" and not {w.bare for w in clause.words[:index]} & {"يوجد", "توجد"}:
         return None

@@ -4,13 +4,13 @@ import re
 
 from arabic_r1_jax.text.clauses import Clause
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
-from arabic_r1_jax.text.rules.governors import demand, is_definite, takes_object, verb_only
+from arabic_r1_jax.text.rules.governors import demand, intransitive, is_definite, stem, takes_object, verb_only
 from arabic_r1_jax.text.words import Word
 
 PATTERNS: tuple[Pattern, ...] = ()
 
 _FORM = re.compile("([وف]?)([بلك]?)(أب|أخ)([واي])(ه|ها|هما|هم|هن|ك|كما|كم|كن|نا)")
-_RARE = re.compile("([وف]?)([بل]?)(حم|ف)(و)(ه|ها|ك|كم|هم)")  # only behind a preposition
+_RARE = re.compile("([وف]?)(ب?)(حم|ف)(و)(ه|ها|ك|كم|هم)")  # only behind a preposition
 _LETTERS = {"n": "و", "a": "ا", "g": "ي"}
 _DHU = {"ذو": "n", "ذا": "a", "ذي": "g"}
 
@@ -28,7 +28,8 @@ def _wanted(clause: Clause, index: int, letter: str) -> tuple[str, str] | None:
         return "a", "هو منادى مضاف"
     if asked := demand(clause, index, True):
         return asked.case, asked.evidence
-    if letter == "ي" and verb_only(before):
+    sure = takes_object(before) or stem(before) in intransitive() or (before.bare[0] == "ي" and len(before.bare) > 3)
+    if letter == "ي" and verb_only(before) and sure:
         return ("a" if takes_object(before) else "n"), f"قبله الفعل «{before.text}»"
     if letter == "و" and before.slots and not before.nominals and any(v.pronoun for v in before.verbs):
         return None
@@ -87,7 +88,7 @@ def _dhu_case(clause: Clause, index: int) -> tuple[str, str] | None:
 
 def _dhu(clause: Clause, index: int) -> Hit | None:
     word, after = clause.words[index], clause.word(index + 1)
-    if not after or not after.nominals or after.classes or word.conjunction:
+    if not after or not after.nominals or after.classes or (word.core == "ذا" and after.bare.startswith("ال")):
         return None
     wanted = _dhu_case(clause, index)
     if not wanted or wanted[0] == _DHU[word.core] or (word.core != "ذو" and wanted[0] != "g"):

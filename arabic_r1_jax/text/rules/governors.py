@@ -16,7 +16,7 @@ INNA = frozenset({"إن", "أن", "كأن", "لعل", "لأن", "ليت"})
 _OPEN = frozenset({"حتى", "منذ", "مذ", "خلا", "عدا", "حاشا", "رب", "حين", "أي", "كما"})
 _ALSO_VERBS = frozenset("قبل بعد عبر حول مثل ضمن حسب خلف دون بين جل وسط نفس عقب وفق".split())
 _THIRD = slots("past_3ms", "ind_3ms", "sub_3ms", "juss_3ms")
-_OTHERS = slots(*(f"{tense}_{p}" for tense in ("past", "ind", "sub", "juss") for p in ("1s", "1p", "2ms", "2fs", "2mp")))
+_OTHERS = slots(*(f"{tense}_{p}" for tense in ("past", "ind") for p in ("1s", "1p", "2ms", "2fs", "2mp")))
 FEMININE = slots("past_3fs", "ind_3fs", "sub_3fs", "juss_3fs")
 _PLURAL = slots(*(f"{tense}_{p}" for tense in ("past", "ind", "sub", "juss") for p in ("3mp", "3md", "3fp", "3fd", "2d")))
 _OTHERS_KANA = frozenset(
@@ -32,7 +32,12 @@ class Demand(NamedTuple):
 
     case: str
     evidence: str
-    verb: bool = False
+    verb: int = 0  # its slots, if it is a verb
+
+
+_MASDARS = frozenset("عمل مرض غضب تعب هرب ضحك حزن وقع صعد نزل سكت فر فوز".split())
+_QUOTING = frozenset({"كما", "ما", "فيما", "حسبما", "مما", "حيث", "مثلما"})
+_ADVERBS = frozenset("بين عند مع أمام خلف تحت فوق بعد قبل خلال حول دون أثناء لدى ضد رغم داخل خارج قرب حين".split())
 
 
 @functools.cache
@@ -40,7 +45,9 @@ def intransitive() -> frozenset[str]:
     """Third persons singular of verbs behind which a person is the subject."""
     found = set()
     for past, present in lexicon.rows("case_verbs.txt"):
-        found |= {past, (past[:-1] if past[-1] in "ىا" else past) + "ت", present, "ت" + present[1:], "س" + present}
+        if past[0] != "ت" and past not in _MASDARS:  # تأخر and مرض are nouns too
+            found.add(past)
+        found |= {(past[:-1] if past[-1] in "ىا" else past) + "ت", present, "ت" + present[1:], "س" + present}
     return frozenset(found)
 
 
@@ -94,7 +101,7 @@ def phrase_start(clause: Clause, index: int) -> int:
     word = clause.word(index)
     if word is None or index < 0:
         return index + 1
-    if "prep_pron" in word.classes and not word.conjunction:
+    if "prep_pron" in word.classes and not word.conjunction and word.core[:2] not in {"كل", "بع", "جم", "مع", "غي", "مث"}:
         return index
     before = clause.word(index - 1)
     if before and "prep" in before.classes and not word.classes and not word.nominals and word.bare.startswith("ال"):
@@ -120,7 +127,7 @@ def demand(clause: Clause, index: int, human: bool, indefinite: bool = False) ->
         return None
     at = index - 1
     word = clause.words[at]
-    if is_preposition(clause, at, human):
+    if is_preposition(clause, at, human or not indefinite):
         return Demand("g", f"قبله «{word.text}» وهي تجر")
     if word.core in INNA and "إلا" not in {other.core for other in clause.words}:
         return Demand("a", f"قبله «{word.text}» وهي تنصب اسمها")
@@ -131,10 +138,12 @@ def demand(clause: Clause, index: int, human: bool, indefinite: bool = False) ->
         word = clause.words[at]
         if word.core in INNA:
             return Demand("a", f"هو اسم «{word.text}» المؤخر")
+    if at and clause.words[at - 1].core in _QUOTING:
+        return None
     if takes_object(word) or _negated(clause, at):
-        return Demand("a", f"«{word.text}» فعل معه فاعله فالاسم مفعول به", True)
-    if stem(word) in intransitive() and opens(clause, at):
-        return Demand("n", f"الاسم فاعل «{word.text}»", True)
+        return Demand("a", f"«{word.text}» فعل معه فاعله فالاسم مفعول به", word.slots)
+    if stem(word) in intransitive() and opens(clause, at) and (at == 0 or stem(word) != "جاء"):
+        return Demand("n", f"الاسم فاعل «{word.text}»", word.slots)
     return None
 
 
@@ -172,10 +181,10 @@ def ends(clause: Clause, index: int) -> bool:
     """Whether the clause stops behind an index, or goes on with a preposition, adverb or conjunction."""
     after = clause.word(index + 1)
     if after is None:
-        return True
+        return clause.mark in ".،؛!؟\n"
     readings = (*after.nominals, *after.verbs)
     if readings and not after.classes and all(r.conjunction or getattr(r, "preposition", "") for r in readings):
         return True
-    return bool(
-        after.classes & {"prep", "prep_pron", "adverb", "adverb_prep", "conj", "subjunctive"}
-    )
+    if after.core in {"أن", "ما", "من"} and not after.conjunction:
+        return after.core == "من"
+    return after.core in _ADVERBS or bool(after.classes & {"prep", "prep_pron", "adverb", "conj"})
