@@ -38,13 +38,19 @@ _FIXED = frozenset(  # words that stand without tanween, or whose end is not the
 )
 
 
-_PEOPLE = frozenset("محمد محمود سعيد حسن كريم أمين قيصر فارس أسد جمال كمال جلال نور عزيز رشيد مجيد صالح خالد ماجد".split())
+_PEOPLE = frozenset("محمد محمود قيصر فارس خالد ماجد".split())
 _NAMES = frozenset("أفقا ناسا فولا بولا كارلا نورا لورا سارا ليما مارا هيرا".split())
 
 
 def _indefinite(word: Word | None, case: str) -> bool:
     """Whether every noun reading of a word is a masculine singular in the case, and the ا of the accusative can show."""
-    if word is None or word.classes or not word.nominals or word.bare in _FIXED | _PEOPLE or word.bare in lexicon.diptotes():
+    if (
+        word is None
+        or word.classes
+        or not word.nominals
+        or word.bare in _FIXED | _PEOPLE
+        or word.bare in lexicon.diptotes()
+    ):
         return False
     whole = any(r.listed and not (r.preposition or r.conjunction) for r in word.nominals)
     for r in word.nominals:
@@ -86,7 +92,7 @@ def _drop(clause: Clause, index: int, why: str) -> Hit:
 
 def _missing(clause: Clause, index: int) -> Hit | None:
     word = clause.words[index]
-    if index == 0 or not _indefinite(word, ""):
+    if index == 0 or word.marked or not _indefinite(word, "") or re.fullmatch(".ا.", word.bare) and word.slots:
         return None
     before, front = clause.words[index - 1], clause.word(index - 2)
     after = clause.word(index + 1)
@@ -113,7 +119,11 @@ def _object(clause: Clause, index: int, before: Word, front: Word | None, after:
     verb_behind = after is not None and verb_only(after) and after.bare[0] == "ي"
     if not (ends(clause, index) or accusative_adjective or verb_behind):
         return None
-    if word.slots & slots("ind") or (word.slots & slots("past_3ms") and before.slots & FEMININE):
+    if word.slots & slots("ind") or any(r.state for r in word.nominals):
+        return None
+    if front and front.core in {"إذا", "لما", "كلما", "لا", "ولا"}:
+        return None
+    if after and after.core == "من" and before.bare[0] in "أن":  # من may be a relative
         return None
     thing = all(r.nominal.number == "s" and not r.nominal.human for r in word.nominals)
     sure = not before.slots & FEMININE or (thing and before.slots & slots("past_1s"))
@@ -134,17 +144,33 @@ def _object(clause: Clause, index: int, before: Word, front: Word | None, after:
 def _extra(clause: Clause, index: int) -> Hit | None:
     """An ا where the case is no accusative: behind a preposition, as a subject, as a predicate of إن."""
     word = clause.words[index]
-    if index == 0 or not _indefinite(word, "a"):
+    if index == 0 or word.marked or not _indefinite(word, "a"):
         return None
     before = clause.words[index - 1]
     if _noun(word) and "prep" in before.classes and is_preposition(clause, index - 1) and word.bare not in _NAMES:
         return _drop(clause, index, f"قبله «{before.text}» وهي تجر")
-    if word.bare in {"رجلا", "ولدا", "طفلا", "صبيا"} and index == 1 and clause.begins_sentence and stem(before) in intransitive():
+    if (
+        word.bare in {"رجلا", "ولدا", "طفلا", "صبيا"}
+        and index == 1
+        and clause.begins_sentence
+        and stem(before) in intransitive()
+    ):
         if demand(clause, index, True, True):
             return _drop(clause, index, f"فاعل «{before.text}»")
-    if _adjective(word) and ends(clause, index) and index > 1 and clause.words[index - 2].core in INNA:
+    if (
+        _adjective(word)
+        and ends(clause, index)
+        and index > 1
+        and clause.mark in ".!؟\n"
+        and clause.words[index - 2].core in INNA
+    ):
         asked = predicate(clause, index)
-        if asked and asked.case == "n" and len(clause.words) <= index + 3 and not any(w.slots for w in clause.after(index)):
+        if (
+            asked
+            and asked.case == "n"
+            and len(clause.words) <= index + 3
+            and not any(w.slots for w in clause.after(index))
+        ):
             return _drop(clause, index, asked.evidence)
     return None
 

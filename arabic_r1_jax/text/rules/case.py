@@ -21,6 +21,7 @@ from arabic_r1_jax.text.rules.governors import (
     opens,
     predicate,
     stem,
+    takes_object,
     verb_only,
 )
 from arabic_r1_jax.text.verb_forms import slots
@@ -37,7 +38,7 @@ _NAMES = re.compile(
 )
 _SINGULARS = frozenset(
     "عمان لبنان سودان يونان برلمان طهران وهران جبران حرمان كتمان نسيان غثيان هذيان جريان دوران طيران غليان ثوران إدمان إتقان "
-    "إيمان أمان ضمان زمان مكان بيان كيان عيان لسان سنان أوان هوان حنان جنان بنان عنان دخان رهان حران جمان عمران لبان ربان شكران كفران غفران خسران فقدان وجدان نقصان بنيان مكران جرمان لحمان كرمان رجحان خفقان قران ختان حصان خزان دهان".split()
+    "إيمان أمان ضمان زمان مكان بيان كيان عيان لسان سنان أوان هوان حنان جنان بنان عنان دخان رهان حران جمان عمران لبان ربان شكران كفران غفران خسران فقدان وجدان نقصان بنيان مكران بطلان سريان ضيفان ولدان جرمان لحمان كرمان رجحان خفقان قران ختان حصان خزان دهان".split()
 )
 _PLURAL_VERB = slots("ind_3mp", "past_3mp", "ind_3md", "past_3md")
 
@@ -140,6 +141,9 @@ def _noun_demand(clause: Clause, index: int) -> Demand | None:
     if before and "kana" in before.classes and before.core[-1] in "نحرلتس" and definite and _human(word) and after:
         if before.core in {"كان", "كانت", "يكون", "أصبح", "ليس", "ظل", "صار", "زال", "يزال", "يكن", "بات"}:
             return Demand("n", f"هو اسم «{before.text}»")
+    if index == 0 and clause.begins_sentence and definite and after and ends(clause, 1):
+        if _ENDING.fullmatch(after.bare) and _case(after) == "n" and not any(r.state for r in after.nominals):
+            return Demand("n", "الاسم مبتدأ")
     if index == 0 and clause.begins_sentence and definite and after and verb_only(after) and after.slots & _PLURAL_VERB:
         return Demand("n", "الاسم مبتدأ") if not any(v.pronoun for v in after.verbs) else None
     return None
@@ -180,7 +184,9 @@ def _indefinite(clause: Clause, index: int, case: str) -> Hit | None:
             return _hit(clause, index, asked.evidence)
     before, verb = clause.word(index - 1), clause.word(index - 2)
     if case == "n" and index > 1 and verb_only(verb) and opens(clause, index - 2):
-        person = any(r.state and r.nominal.human and not (r.conjunction or r.preposition) for r in before.nominals) and not _human(clause.words[index])
+        person = any(
+            r.state and r.nominal.human and not (r.conjunction or r.preposition) for r in before.nominals
+        ) and not _human(clause.words[index])
         if person and stem(verb) not in {"قال", "يقول", "قالت"}:
             return _hit(clause, index, f"الاسم مفعول به للفعل «{verb.text}»")
     return _adjective(clause, index, case)
@@ -213,6 +219,8 @@ def _idafa_or_adjective(clause: Clause, index: int, case: str) -> Hit | None:
     word, before, front = clause.words[index], clause.word(index - 1), clause.word(index - 2)
     if hit := _adjective(clause, index, case):
         return hit
+    if case == "n" and index and _head(clause, index - 1) and _human(word):
+        return _hit(clause, index, f"هو مضاف إلى «{before.text}»")
     if case == "o" or index < 2 or before.classes or not before.nominals or not all(r.listed for r in before.nominals):
         return None
     bare = all(not r.state and not r.nominal.case and not r.conjunction for r in before.nominals)
@@ -222,6 +230,37 @@ def _idafa_or_adjective(clause: Clause, index: int, case: str) -> Hit | None:
     if bare and ("prep" in front.classes and is_preposition(clause, index - 2) or attached):
         if not any(r.nominal.adjective for r in before.nominals) and _human(word):
             return _hit(clause, index, f"هو مضاف إلى «{before.text}»")
+    return None
+
+
+def _head(clause: Clause, index: int) -> bool:
+    """Whether the word at an index is the first part of an idafa: a thing that begins a sentence or is an object."""
+    word, front = clause.words[index], clause.word(index - 1)
+    if word.classes or word.slots or not word.nominals:
+        return False
+    if re.fullmatch("أ...", word.bare) and index > 0 and front.core == "من":
+        return True
+    for r in word.nominals:
+        if (
+            r.state
+            or not r.listed
+            or r.nominal.adjective
+            or r.nominal.case
+            or r.nominal.human
+            or r.nominal.lemma in TIME
+        ):
+            return False
+    return clause.begins_sentence if index == 0 else takes_object(front)
+
+
+def _both(clause: Clause, index: int) -> Hit | None:
+    """كلاهما behind a preposition."""
+    word, before = clause.words[index], clause.word(index - 1)
+    attached = word.bare[0] in "بل"
+    if attached or (index and (before.core in {"إلى", "على", "في", "عن", "مع"})):
+        return Hit(
+            index, index, re.sub("كل(تا|ا)", lambda m: "كلتي" if m[1] == "تا" else "كلي", word.bare), "قبله حرف جر"
+        )
     return None
 
 
@@ -265,7 +304,9 @@ def _stands(clause: Clause, index: int, case: str, before: Word | None) -> bool:
     """Whether a noun with ن stands where the next noun can only be its genitive."""
     word = clause.words[index]
     if case == "n":
-        return (before is None and clause.begins_sentence) or bool(before and stem(before) in {"حضر", "وصل", "جاء", "احتج"})
+        return (before is None and clause.begins_sentence) or bool(
+            before and stem(before) in {"حضر", "وصل", "جاء", "احتج"}
+        )
     active = re.fullmatch(".ا..", word.nominals[0].nominal.lemma)
     if is_preposition(clause, index - 1, True):
         return True
@@ -359,6 +400,14 @@ RULES: tuple[Rule, ...] = (
             "اشترى والدي {قميصان→قميصين} من السوق",
         ),
         right=("مع السلطان في الميدان", "رأيت عثمان في رمضان", "منذ شهران", "في لبنان بستان"),
+    ),
+    Rule(
+        "case_mood.dual",
+        "«كلا» و«كلتا» مع الضمير تعربان إعراب المثنى: الجر بالياء.",
+        lambda word: bool(re.fullmatch("[بل]?كل(?:ا|تا)هما", word.bare)),
+        _both,
+        wrong=("تحدثت مع {كلاهما→كليهما}", "مررت {بكلتاهما→بكلتيهما}"),
+        right=("جاء كلاهما", "مع كليهما"),
     ),
     Rule(
         "case_mood.dual",

@@ -28,6 +28,8 @@ def _wanted(clause: Clause, index: int, letter: str) -> tuple[str, str] | None:
         return "a", "هو منادى مضاف"
     if asked := demand(clause, index, True):
         return asked.case, asked.evidence
+    if letter == "ي" and before.core in {"كان", "ليس", "أصبح", "يكون", "صار", "ظل"}:
+        return "n", f"هو اسم «{before.text}»"
     sure = takes_object(before) or stem(before) in intransitive() or (before.bare[0] == "ي" and len(before.bare) > 3)
     if letter == "ي" and verb_only(before) and sure:
         return ("a" if takes_object(before) else "n"), f"قبله الفعل «{before.text}»"
@@ -41,7 +43,9 @@ def _owner(clause: Clause, index: int, letter: str) -> tuple[str, str] | None:
     before, front, after = clause.words[index - 1], clause.word(index - 2), clause.word(index + 1)
     if before.classes or not before.nominals or letter == "ي":
         return None
-    if any(r.state or r.nominal.human or r.nominal.adjective or r.nominal.case or r.conjunction for r in before.nominals):
+    if any(
+        r.state or r.nominal.human or r.nominal.adjective or r.nominal.case or r.conjunction for r in before.nominals
+    ):
         return None
     if index < 2 or not (takes_object(front) or front.classes & {"prep"}):
         return None
@@ -70,7 +74,7 @@ def _dhu_case(clause: Clause, index: int) -> tuple[str, str] | None:
         return None
     if "prep" in before.classes and before.core not in {"من", "حتى", "منذ"}:
         return "g", f"قبله «{before.text}» وهي تجر"
-    if "kana" in before.classes:
+    if "kana" in before.classes and not clause.word(index + 1).bare.startswith("ال"):
         return "a", f"هو خبر «{before.text}»"
     if not before.nominals or before.classes:
         return None

@@ -18,13 +18,17 @@ _ALSO_VERBS = frozenset("قبل بعد عبر حول مثل ضمن حسب خلف
 _THIRD = slots("past_3ms", "ind_3ms", "sub_3ms", "juss_3ms")
 _OTHERS = slots(*(f"{tense}_{p}" for tense in ("past", "ind") for p in ("1s", "1p", "2ms", "2fs", "2mp")))
 FEMININE = slots("past_3fs", "ind_3fs", "sub_3fs", "juss_3fs")
-_PLURAL = slots(*(f"{tense}_{p}" for tense in ("past", "ind", "sub", "juss") for p in ("3mp", "3md", "3fp", "3fd", "2d")))
+_PLURAL = slots(
+    *(f"{tense}_{p}" for tense in ("past", "ind", "sub", "juss") for p in ("3mp", "3md", "3fp", "3fd", "2d"))
+)
 _OTHERS_KANA = frozenset(
     "كنت كنا كنتم كنتما كانوا كانا ليسوا ليسا لست لسنا لستم أصبحوا أصبحا أصبحت أصبحنا أصبحتم صرت صرنا صاروا ظلوا ظللنا "
     "ظللت باتوا بتنا أكون نكون يكونوا يكونا تكونوا يكونون أكن نكن أصبح نصبح يصبحون يصبحوا ستكون سيكونون سنكون".split()
 ) - {"أصبح", "أصبحت", "ستكون"}
 _SAYING = frozenset("قلت قلنا أقول نقول قل قلتم تقول ظننت".split())
-TIME = frozenset("يوم شهر سنة عام ساعة أسبوع مرة ليلة دقيقة ثانية قرن عقد متر ميل كيلومتر ضعف فصل موسم صيف شتاء ربيع".split())
+TIME = frozenset(
+    "يوم شهر سنة عام ساعة أسبوع مرة ليلة دقيقة ثانية قرن عقد متر ميل كيلومتر ضعف فصل موسم صيف شتاء ربيع".split()
+)
 
 
 class Demand(NamedTuple):
@@ -101,7 +105,11 @@ def phrase_start(clause: Clause, index: int) -> int:
     word = clause.word(index)
     if word is None or index < 0:
         return index + 1
-    if "prep_pron" in word.classes and not word.conjunction and word.core[:2] not in {"كل", "بع", "جم", "مع", "غي", "مث"}:
+    if (
+        "prep_pron" in word.classes
+        and not word.conjunction
+        and word.core[:2] not in {"كل", "بع", "جم", "مع", "غي", "مث"}
+    ):
         return index
     before = clause.word(index - 1)
     if before and "prep" in before.classes and not word.classes and not word.nominals and word.bare.startswith("ال"):
@@ -134,7 +142,7 @@ def demand(clause: Clause, index: int, human: bool, indefinite: bool = False) ->
     if indefinite and (start := phrase_start(clause, at)) <= at:
         at = start - 1
         if at < 0:
-            return None
+            return Demand("n", "هو مبتدأ مؤخر") if clause.begins_sentence else None
         word = clause.words[at]
         if word.core in INNA:
             return Demand("a", f"هو اسم «{word.text}» المؤخر")
@@ -142,7 +150,7 @@ def demand(clause: Clause, index: int, human: bool, indefinite: bool = False) ->
         return None
     if takes_object(word) or _negated(clause, at):
         return Demand("a", f"«{word.text}» فعل معه فاعله فالاسم مفعول به", word.slots)
-    if stem(word) in intransitive() and opens(clause, at) and (at == 0 or stem(word) != "جاء"):
+    if stem(word) in intransitive() and opens(clause, at) and (at == 0 or stem(word) not in {"جاء", "عاد"}):
         return Demand("n", f"الاسم فاعل «{word.text}»", word.slots)
     return None
 
@@ -162,7 +170,11 @@ def predicate(clause: Clause, index: int) -> Demand | None:
         return None
     if before.core in _OTHERS_KANA:
         return Demand("a", f"هو خبر «{before.text}»")
-    if before.classes & {"pronoun"} and index == 1 and before.core in {"هم", "نحن", "أنتم", "هما", "أنتما", "هو", "أنا"}:
+    if (
+        before.classes & {"pronoun"}
+        and index == 1
+        and before.core in {"هم", "نحن", "أنتم", "هما", "أنتما", "هو", "أنا"}
+    ):
         return Demand("n", f"هو خبر «{before.text}»")
     if not is_definite(before):
         return None
