@@ -54,7 +54,7 @@ def _indefinite(word: Word | None, case: str) -> bool:
         return False
     whole = any(r.listed and not (r.preposition or r.conjunction) for r in word.nominals)
     for r in word.nominals:
-        if whole and (r.preposition or r.conjunction) or (r.state == "pron" and not case):
+        if (whole and (r.preposition or r.conjunction)) or (r.state == "pron" and not case):
             continue
         if case and r.nominal.construct and r.nominal.number == "d":  # the same letters: كتابا المعلم
             continue
@@ -92,7 +92,7 @@ def _drop(clause: Clause, index: int, why: str) -> Hit:
 
 def _missing(clause: Clause, index: int) -> Hit | None:
     word = clause.words[index]
-    if index == 0 or word.marked or not _indefinite(word, "") or re.fullmatch(".ا.", word.bare) and word.slots:
+    if index == 0 or word.marked or not _indefinite(word, "") or (re.fullmatch(".ا.", word.bare) and word.slots):
         return None
     before, front = clause.words[index - 1], clause.word(index - 2)
     after = clause.word(index + 1)
@@ -117,7 +117,10 @@ def _object(clause: Clause, index: int, before: Word, front: Word | None, after:
         return None
     accusative_adjective = _indefinite(after, "a") and _adjective(after)
     verb_behind = after is not None and verb_only(after) and after.bare[0] == "ي"
-    if not (ends(clause, index) or accusative_adjective or verb_behind):
+    bare_adjective = _indefinite(after, "") and _adjective(after) and not _noun(after) and ends(clause, index + 1)
+    if bare_adjective and not takes_object(before):
+        return None
+    if not (bare_adjective or ends(clause, index) or accusative_adjective or verb_behind):
         return None
     if word.slots & slots("ind") or any(r.state for r in word.nominals):
         return None
@@ -180,7 +183,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "case_mood.accusative",
         _MESSAGE,
-        lambda word: word.arabic and word.bare[-1] not in "اةىونيت" or word.bare[-2:] in {"ين", "ون", "ان", "ير"},
+        lambda word: (word.arabic and word.bare[-1] not in "اةىونيت") or word.bare[-2:] in {"ين", "ون", "ان", "ير"},
         _missing,
         wrong=(
             "كان الجو {جميل→جميلا} أمس",

@@ -38,7 +38,7 @@ _NAMES = re.compile(
 )
 _SINGULARS = frozenset(
     "عمان لبنان سودان يونان برلمان طهران وهران جبران حرمان كتمان نسيان غثيان هذيان جريان دوران طيران غليان ثوران إدمان إتقان "
-    "إيمان أمان ضمان زمان مكان بيان كيان عيان لسان سنان أوان هوان حنان جنان بنان عنان دخان رهان حران جمان عمران لبان ربان شكران كفران غفران خسران فقدان وجدان نقصان بنيان مكران بطلان سريان ضيفان ولدان جرمان لحمان كرمان رجحان خفقان قران ختان حصان خزان دهان".split()
+    "إيمان أمان ضمان زمان مكان بيان كيان عيان لسان سنان أوان هوان حنان جنان بنان عنان دخان رهان حران جمان عمران لبان ربان شكران كفران غفران خسران فقدان وجدان نقصان بنيان مكران بطلان سريان جرمان لحمان كرمان رجحان خفقان قران ختان حصان خزان دهان".split()
 )
 _PLURAL_VERB = slots("ind_3mp", "past_3mp", "ind_3md", "past_3md")
 
@@ -130,7 +130,7 @@ def _noun_demand(clause: Clause, index: int) -> Demand | None:
         time = any(r.nominal.lemma in TIME for r in word.nominals)
         if asked.case == "a" and asked.verb and any(r.nominal.gender != "m" for r in word.nominals):
             return None if asked.verb & FEMININE else asked
-        if asked.case == "n" and (time or not _human(word)):
+        if asked.case == "n" and (time or not (_human(word) or (not definite and _exists(clause)))):
             return None
         return asked
     before = clause.word(index - 1)
@@ -147,6 +147,12 @@ def _noun_demand(clause: Clause, index: int) -> Demand | None:
     if index == 0 and clause.begins_sentence and definite and after and verb_only(after) and after.slots & _PLURAL_VERB:
         return Demand("n", "الاسم مبتدأ") if not any(v.pronoun for v in after.verbs) else None
     return None
+
+
+def _exists(clause: Clause) -> bool:
+    """Whether the clause says what there is: يوجد, هناك, لدي."""
+    first = clause.words[0]
+    return first.core in {"يوجد", "توجد", "هناك", "ثمة"} or "prep_pron" in first.classes
 
 
 def _free(clause: Clause, index: int) -> Hit | None:
@@ -227,7 +233,7 @@ def _idafa_or_adjective(clause: Clause, index: int, case: str) -> Hit | None:
     attached = not before.slots and all(r.preposition and not r.state for r in before.nominals)
     if front.core == "من" and before.slots:
         return None
-    if bare and ("prep" in front.classes and is_preposition(clause, index - 2) or attached):
+    if bare and (("prep" in front.classes and is_preposition(clause, index - 2)) or attached):
         if not any(r.nominal.adjective for r in before.nominals) and _human(word):
             return _hit(clause, index, f"هو مضاف إلى «{before.text}»")
     return None
@@ -236,10 +242,12 @@ def _idafa_or_adjective(clause: Clause, index: int, case: str) -> Hit | None:
 def _head(clause: Clause, index: int) -> bool:
     """Whether the word at an index is the first part of an idafa: a thing that begins a sentence or is an object."""
     word, front = clause.words[index], clause.word(index - 1)
-    if word.classes or word.slots or not word.nominals:
+    if word.classes or not word.nominals:
         return False
     if re.fullmatch("أ...", word.bare) and index > 0 and front.core == "من":
         return True
+    if word.slots:
+        return False
     for r in word.nominals:
         if (
             r.state

@@ -63,7 +63,7 @@ def _father(clause: Clause, index: int) -> Hit | None:
         wanted = "g", f"قبله «{preposition}» وهي تجر"
     elif conjunction or not (wanted := _wanted(clause, index, letter)):
         return None
-    if rare and wanted[0] != "g" or _LETTERS[wanted[0]] == letter:
+    if (rare and wanted[0] != "g") or _LETTERS[wanted[0]] == letter:
         return None
     return Hit(index, index, f"{conjunction}{preposition}{noun}{_LETTERS[wanted[0]]}{pronoun}", wanted[1])
 

@@ -182,7 +182,8 @@ def predicate(clause: Clause, index: int) -> Demand | None:
     if at < 0:
         return Demand("n", f"هو خبر «{before.text}»") if clause.begins_sentence else None
     word = clause.words[at]
-    if "kana" in word.classes and word.core not in _OTHERS_KANA:
+    future = word.bare[:1] == "س" and "kana" in lexicon.function_words().get(word.bare[1:], ())
+    if (future or "kana" in word.classes) and word.core not in _OTHERS_KANA:
         return Demand("a", f"هو خبر «{word.text}»")
     if word.core in INNA:
         return Demand("n", f"هو خبر «{word.text}»")
