@@ -1,6 +1,6 @@
 """The ا of the indefinite accusative, missing or too many: كان الجو جميل, رأيت رجل, في بيتا.
 
-A masculine singular shows its accusative in writing, so a predicate of كان, an object or an adjective without ا is wrong
+A masculine singular shows its accusative in writing, so a predicate of كان, an object, an adjective without ا is wrong
 where nothing behind it can make it the first part of an idafa.
 """
 
@@ -33,8 +33,10 @@ _THINKING = frozenset("وجدت وجدنا وجدته رأيت ظننت حسبت
 _NOUNLIKE = re.compile("أ.{1,3}|[أن]..ا.")  # أفي, أقوم, أنصاب, نتاج
 _GROWING = frozenset("ازداد ازدادت يزداد تزداد امتلأ امتلأت يمتلئ".split())
 _FIXED = frozenset(  # words that stand without tanween, or whose end is not theirs: numbers, quantities, names of units
-    "كل بعض غير مثل أكثر أقل أول آخر أحد شيء كيلو متر لتر طن رب أي أمس غد يوم كم كثير قليل عدد مزيد عشر جميع هذا نفس عين "
-    "حق واجب ممكن معظم صباح مساء مع قد نحو حول بعد قبل فوق تحت عند بين دون ضد لدى أمام خلف وراء خلال كان حين ضمن".split()
+    "كل بعض غير مثل أكثر أقل أول آخر أحد شيء كيلو متر لتر طن رب أي أمس غد يوم كم كثير قليل عدد مزيد عشر جميع "
+    "هذا نفس عين "
+    "حق واجب ممكن معظم صباح مساء مع قد نحو حول بعد قبل فوق تحت عند بين دون ضد لدى أمام خلف وراء خلال كان حين "
+    "ضمن".split()
 )
 
 
@@ -157,9 +159,8 @@ def _extra(clause: Clause, index: int) -> Hit | None:
         and index == 1
         and clause.begins_sentence
         and stem(before) in intransitive()
-    ):
-        if demand(clause, index, True, True):
-            return _drop(clause, index, f"فاعل «{before.text}»")
+    ) and demand(clause, index, True, True):
+        return _drop(clause, index, f"فاعل «{before.text}»")
     if (
         _adjective(word)
         and ends(clause, index)

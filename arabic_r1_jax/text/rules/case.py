@@ -37,8 +37,11 @@ _NAMES = re.compile(
     "أبيضان|مشرقين|مغربين|قطبين|والدين|شرقين|قرنين|حين|عين|شين|هجين|عجين|سكين)"
 )
 _SINGULARS = frozenset(
-    "عمان لبنان سودان يونان برلمان طهران وهران جبران حرمان كتمان نسيان غثيان هذيان جريان دوران طيران غليان ثوران إدمان إتقان "
-    "إيمان أمان ضمان زمان مكان بيان كيان عيان لسان سنان أوان هوان حنان جنان بنان عنان دخان رهان حران جمان عمران لبان ربان شكران كفران غفران خسران فقدان وجدان نقصان بنيان مكران بطلان سريان جرمان لحمان كرمان رجحان خفقان قران ختان حصان خزان دهان".split()
+    "عمان لبنان سودان يونان برلمان طهران وهران جبران حرمان كتمان نسيان غثيان هذيان جريان دوران طيران غليان "
+    "ثوران إدمان إتقان "
+    "إيمان أمان ضمان زمان مكان بيان كيان عيان لسان سنان أوان هوان حنان جنان بنان عنان دخان رهان حران جمان "
+    "عمران لبان ربان شكران كفران غفران خسران فقدان وجدان نقصان بنيان مكران بطلان سريان جرمان لحمان كرمان "
+    "رجحان خفقان قران ختان حصان خزان دهان".split()
 )
 _PLURAL_VERB = slots("ind_3mp", "past_3mp", "ind_3md", "past_3md")
 
@@ -50,8 +53,8 @@ _PAIRS = frozenset("يد عين ساق قدم أذن ذراع والد كتف ر
 
 def _readings(word: Word) -> list[Reading]:
     """Its readings; guesses behind و or ف count only where no list knows the whole word."""
-    whole = any(r.listed and not r.conjunction for r in word.nominals)
-    return [r for r in word.nominals if r.listed or not (whole and r.conjunction)]
+    whole = any(r.listed and not (r.conjunction or r.preposition) for r in word.nominals)
+    return [r for r in word.nominals if r.listed or not (whole and (r.conjunction or r.preposition))]
 
 
 def _shown(word: Word, nominal: Nominal) -> str:
@@ -161,7 +164,7 @@ def _free(clause: Clause, index: int) -> Hit | None:
     case = _case(word)
     if not case:
         return None
-    attached = {r.preposition for r in word.nominals}
+    attached = {r.preposition for r in _readings(word)}
     if "" not in attached and case == "n":
         if attached == {"ل"} and not any(r.state for r in word.nominals):
             return None  # the ل of emphasis: إنهم لصادقون
