@@ -13,7 +13,7 @@ from arabic_r1_jax.text.words import Word
 
 INNA = frozenset({"إن", "أن", "كأن", "لعل", "لأن", "ليت"})
 # Prepositions that may also be verbs, or that leave the case open: they count only where no verb can stand.
-_OPEN = frozenset({"حتى", "منذ", "مذ", "خلا", "عدا", "حاشا", "رب", "حين", "أي", "كما"})
+_OPEN = frozenset({"حتى", "منذ", "مذ", "خلا", "عدا", "حاشا", "رب", "حين", "أي", "كما", "كلا", "كلتا"})
 _ALSO_VERBS = frozenset("قبل بعد عبر حول مثل ضمن حسب خلف دون بين جل وسط نفس عقب وفق".split())
 _THIRD = slots("past_3ms", "ind_3ms", "sub_3ms", "juss_3ms")
 _OTHERS = slots(*(f"{tense}_{p}" for tense in ("past", "ind") for p in ("1s", "1p", "2ms", "2fs", "2mp")))
