@@ -1,6 +1,370 @@
-"""Empty until written."""
+"""Mood of imperfect verbs, and imperatives, as far as letters show it: the ن of the five verbs, weak letters.
 
-from arabic_r1_jax.text.findings import Pattern, Rule
+A form is wrong when no common verb has it in the mood that the particle asks for, and the form put in its place exists.
+"""
+
+import functools
+import re
+
+from arabic_r1_jax.text import lexicon, verb_forms
+from arabic_r1_jax.text.clauses import Clause
+from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.verb_forms import slots
+from arabic_r1_jax.text.words import PRONOUNS, Word
 
 PATTERNS: tuple[Pattern, ...] = ()
-RULES: tuple[Rule, ...] = ()
+
+_INDICATIVE, _SUBJUNCTIVE, _JUSSIVE = slots("ind"), slots("sub"), slots("juss")
+_SHORT = {"ون": "وا", "ان": "ا", "ين": "ي"}  # the five verbs without their ن
+_FIVE = {"وا": "ون", "ا": "ان", "ي": "ين"}
+_FIVE_PERSONS = {
+    "ون": slots("ind_3mp", "ind_2mp"),
+    "ان": slots("ind_3md", "ind_3fd", "ind_2d"),
+    "ين": slots("ind_2fs"),
+}
+_SHORT_PERSONS = {
+    "وا": slots("juss_3mp", "juss_2mp", "sub_3mp", "sub_2mp"),
+    "ا": slots("juss_3md", "juss_3fd", "juss_2d"),
+}
+_WOMEN = slots("juss_3fp", "juss_2fp", "sub_3fp", "sub_2fp")
+# Verbs in و whose ون is as often that of women (لم يدعون); other such readings are of rare verbs.
+_IN_WAW = set("دع شك رج بد نج سم غز عل مح خل عف تل غد صح دن نم كس هج جف صف رس زه سط سه قس لغ له هف قص خط نأ".split())
+_FULL_FORMS = {  # jussives whose letters are also those of a rare verb in other moods
+    prefix + verb[1:-1]: prefix + verb[1:]
+    for verb in "يأتي يمشي يرى يبقى ينسى ينتهي يبكي يعطي يرضى يشتري يمضي يعاني يرمي يختفي يكتفي يلتقي يسعى يخشى".split()
+    for prefix in "يتنأ"
+    if verb != "يأتي" or prefix != "أ"
+}
+_NOT_VERBS = slots("past", "imp", "ind")
+_REQUESTS = {"أرجوكم", "أرجوك", "فضلكم", "فضلك", "رجاء", "سمحت", "سمحتم", "أرجو", "نرجوكم"}
+_STATES = set("تعلمون تعرفون تدرون ترون تريدون تستطيعون تملكون تجدون تحبون تفهمون تشعرون تسمعون تعقلون تؤمنون".split())
+_PROHIBITED = (
+    {  # weak verbs that a prohibition commonly has
+        form: form[:-1]
+        for form in "تنسى تخشى تتخلى تبقى تتمادى تتوانى تتعدى تتلهى تدعو تشكو تسهو تغفو تتباهى تتناسى تتغاضى".split()
+    }
+    | {
+        form: form[:-2] + form[-1]
+        for form in "تقول تخاف تكون تنام تلوم تطيل تخون تبيع تغيب تصيح تستهين تستعين تغتاب تحتال تميل تسير تقوم".split()
+    }
+)
+_MASCULINE = set("بني ولدي أبي أخي صديقي ابني ولد رجل أخ سيدي أستاذ أستاذي محمد أحمد علي خالد عمر عزيزي حبيبي".split())
+_HOLLOW_ORDERS = {form: form[0] + form[2] for form in "قول نام خاف كون صوم زور بيع عيش قوم عود سير".split()}
+
+
+@functools.cache
+def _hollow() -> dict[str, str]:
+    """Hollow verbs with every prefix -> jussive."""
+    found = {}
+    for (verb,) in lexicon.rows("weak_verbs.txt"):
+        seat = {"ي": "ئ", "ا": "أ", "و": "ؤ"}[verb[-2]] if verb[-1] == "ء" else verb[-1]
+        for prefix in "يتنأ":
+            found[prefix + verb[1:]] = prefix + verb[1:-2] + seat
+    return found
+
+
+@functools.cache
+def _full() -> dict[str, str]:
+    return {short: full for full, short in _hollow().items()}
+
+
+def _table(form: str) -> int:
+    return verb_forms.load().get(form, 0)
+
+
+def _shortened(form: str, feminine_subject: bool = False) -> str | None:
+    """The jussive of a form that is no jussive of a common verb, without attached pronoun."""
+    if form in _hollow():
+        return _hollow()[form]
+    found = _table(form)
+    if not found & _INDICATIVE:
+        return None
+    if (short := without_noon(form)) or found & _JUSSIVE & ~slots("juss_2fs"):
+        return short
+    weak = form[-1] == "ى" or form[-1] == "و" or (form[-1] == "ي" and (form[0] in "ينأ" or feminine_subject))
+    return form[:-1] if weak and len(form) > 2 and _table(form[:-1]) & _JUSSIVE else None
+
+
+def without_noon(form: str) -> str | None:
+    """One of the five verbs without its ن; None where the form can be something else."""
+    ending = form[-2:]
+    if ending not in _SHORT or form[0] not in "يت" or (ending == "ين" and form[0] != "ت"):
+        return None
+    found, short = _table(form), form[:-2] + _SHORT[ending]
+    if not found & _FIVE_PERSONS[ending] or not _table(short) & _JUSSIVE:
+        return None
+    if found & (_JUSSIVE | _SUBJUNCTIVE) & ~_WOMEN or (found & _WOMEN and form[1:-2] in _IN_WAW):
+        return None
+    return short
+
+
+def _with_pronoun(form: str) -> str | None:
+    """A form with an attached pronoun, its verb shortened (يقوله: يقله, يكتبونه: يكتبوه)."""
+    for pronoun in sorted((*PRONOUNS, "ني"), key=len, reverse=True):
+        verb = form.removesuffix(pronoun)
+        if pronoun == "ي" or verb == form or len(verb) < 3:
+            continue
+        if verb in _hollow():
+            return _hollow()[verb] + pronoun
+        if verb[-2:] in _SHORT and (short := without_noon(verb)):
+            return short.removesuffix("ا") + pronoun if short.endswith("وا") else short + pronoun
+        if verb[-1] in "يو" and verb[0] in "ينأ" and _table(verb) & _INDICATIVE and not _table(verb) & _JUSSIVE:
+            return verb[:-1] + pronoun
+    return None
+
+
+def _feminine_subject(word: Word | None) -> bool:
+    return bool(word and word.nominals) and all(
+        reading.state == "al" and reading.nominal.agrees == "fs" and reading.nominal.human for reading in word.nominals
+    )
+
+
+def _jussive_of(clause: Clause, index: int) -> str | None:
+    word = clause.words[index]
+    if not word.bare or word.bare[0] not in "يتنأ":
+        return None
+    if short := _shortened(word.bare, _feminine_subject(clause.word(index + 1))):
+        return short
+    return (
+        None if any(verb.slots & _JUSSIVE for verb in word.verbs) and word.bare[-1] not in "ه" else _pronoun_only(word)
+    )
+
+
+def _pronoun_only(word: Word) -> str | None:
+    short = _with_pronoun(word.bare)
+    if short and any(verb.slots & _JUSSIVE and not verb.pronoun for verb in word.verbs):
+        return None
+    return short
+
+
+def _after_lam(clause: Clause, index: int) -> Hit | None:
+    if index + 1 < len(clause.words) and (short := _jussive_of(clause, index + 1)):
+        return Hit(index + 1, index + 1, short, f"«{clause.words[index].text}» تجزم الفعل المضارع")
+    return None
+
+
+_OPENERS = {"إن", "مهما", "أينما", "حيثما"}
+
+
+def _condition(clause: Clause, index: int) -> Hit | None:
+    verb = clause.word(index + 1)
+    if not verb or not verb.bare or any(word.bare == "إلا" for word in clause.after(index)):
+        return None
+    if short := without_noon(verb.bare):
+        return Hit(index + 1, index + 1, short, f"«{clause.words[index].text}» أداة شرط تجزم الفعل المضارع")
+    return None
+
+
+_NEGATED = {"أن", "كي", "لكي", "حتى"}
+
+
+def _after_lan(clause: Clause, index: int) -> Hit | None:
+    particle, at = clause.words[index], index + 1
+    if particle.core in _NEGATED and at < len(clause.words) and clause.words[at].bare == "لا":
+        at += 1
+    verb = clause.word(at)
+    if not verb or not verb.bare or verb.bare[0] not in "يتنأ":
+        return None
+    right = without_noon(verb.bare) or _noon_before_pronoun(verb) or _lengthened(clause, at, particle)
+    return Hit(at, at, right, f"«{particle.text}» تنصب الفعل المضارع") if right else None
+
+
+def _noon_before_pronoun(word: Word) -> str | None:
+    if "ون" not in word.bare[2:] or any(verb.slots & (_JUSSIVE | _SUBJUNCTIVE) for verb in word.verbs):
+        return None
+    return _with_pronoun(word.bare) if any(verb.slots & _FIVE_PERSONS["ون"] for verb in word.verbs) else None
+
+
+def _lengthened(clause: Clause, index: int, particle: Word) -> str | None:
+    """The subjunctive of a form that is only a jussive (لن يأت: يأتي)."""
+    form = clause.words[index].bare
+    if form in {"يكن", "تكن", "نكن", "أكن"}:
+        follower = clause.word(index + 1)
+        women = any(word.bare.endswith(("ات", "هن", "نساء")) for word in clause.words[:index])
+        safe = particle.core == "لن" and follower and not follower.bare.startswith("ل") and not women
+        return form[0] + "كون" if safe else None
+    if form in _FULL_FORMS:
+        return _FULL_FORMS[form]
+    found = _table(form)
+    if not found & _JUSSIVE or found & (_SUBJUNCTIVE | _INDICATIVE) or len(form) < 2:
+        return None
+    if any(verb.slots & _SUBJUNCTIVE for verb in clause.words[index].verbs):
+        return None
+    if form in _full():
+        return _full()[form]
+    longer = [
+        form + letter for letter in "يىو" if _table(form + letter) & slots("sub_3ms", "sub_3fs", "sub_1s", "sub_1p")
+    ]
+    return longer[0] if len(longer) == 1 else None
+
+
+_ORDER = re.compile(r"([فو]?ل)([يت].+(?:ون|ان))")
+
+
+def _attached(clause: Clause, index: int) -> Hit | None:
+    word = clause.words[index]
+    head, verb = _ORDER.fullmatch(word.bare).groups()
+    if word.nominals or word.verbs or any("إن" in one.bare for one in clause.words[:index]):
+        return None
+    if (not index and head == "ل") or not (short := without_noon(verb)):
+        return None
+    return Hit(index, index, head + short, "اللام تنصب الفعل المضارع أو تجزمه")
+
+
+def _prohibition(clause: Clause, index: int) -> Hit | None:
+    verb, before = clause.word(index + 1), clause.word(index - 1)
+    request = before is not None and (
+        before.bare in _REQUESTS or bool(clause.word(index - 2) and clause.words[index - 2].bare == "يا")
+    )
+    start = not index and (clause.begins_sentence or clause.before == "،")
+    if not verb or not (request or start):
+        return None
+    right, follower = None, clause.word(index + 2)
+    if verb.bare in _PROHIBITED:
+        women = follower and any(one.nominal.agrees in ("fs", "fp", "bs") for one in follower.nominals)
+        right = _PROHIBITED[verb.bare] if follower and (request or not women) else None
+    elif verb.bare.startswith("ت") and verb.bare.endswith("ون") and verb.bare not in _STATES:
+        right = without_noon(verb.bare) if request or clause.begins_sentence else None
+    return Hit(index + 1, index + 1, right, "«لا» الناهية تجزم الفعل المضارع") if right else None
+
+
+_SUBJECTS = {
+    "هم": "يون",
+    "الذين": "يون",
+    "أنتم": "تون",
+    "هما": "يا",
+    "سوف": "",
+    "كانوا": "يون",
+    "قد": "",
+    "اللذان": "يا",
+}
+_GOVERNORS = set("أن لن لم كي لكي حتى إن من مهما لا ل ألا لئلا إذا لو أينما متى ما".split())
+
+
+def _indicative(clause: Clause, index: int) -> Hit | None:
+    subject, verb = clause.words[index], clause.word(index + 1)
+    if not verb or not verb.bare or verb.bare[0] not in "يت" or not verb.bare.endswith("وا"):
+        return None
+    if subject.core not in _SUBJECTS and not (subject.nominals and not subject.slots):
+        return None
+    return _hit_indicative(clause, index + 1, f"لا ناصب ولا جازم قبل «{verb.text}»")
+
+
+def _hit_indicative(clause: Clause, index: int, evidence: str, head: str = "") -> Hit | None:
+    form = clause.words[index].bare.removeprefix(head)
+    found, full = _table(form), form[:-2] + "ون"
+    governed = any(word.core in _GOVERNORS or word.bare in _GOVERNORS for word in clause.words[:index])
+    if governed or found & _NOT_VERBS or not found & _SHORT_PERSONS["وا"] or not _table(full) & _FIVE_PERSONS["ون"]:
+        return None
+    return Hit(index, index, head + full, evidence)
+
+
+def _future(clause: Clause, index: int) -> Hit | None:
+    head = clause.words[index].bare[: clause.words[index].bare.index("س") + 1]
+    return _hit_indicative(clause, index, "السين لا تنصب الفعل ولا تجزمه", head)
+
+
+def _imperative(clause: Clause, index: int) -> Hit | None:
+    form = clause.words[index].bare
+    vocative = next((n for n, one in enumerate(clause.after(index)[:5], index + 1) if one.bare == "يا"), None)
+    called = clause.word(vocative + 1) if vocative is not None else None
+    before = index > 1 and clause.words[index - 2].bare == "يا" and clause.words[index - 1]
+    masculine = any(one and one.bare in _MASCULINE for one in (called, before))
+    if index and not before:
+        return None
+    if form in _HOLLOW_ORDERS:
+        right = _HOLLOW_ORDERS[form] if masculine else None
+    elif form[-1] == "ي":
+        right = form[:-1] if masculine and _table(form) & slots("imp_2fs") and _weak_order(form[:-1]) else None
+    else:
+        right = (
+            form[:-1] if not _table(form) & ~_INDICATIVE & ~slots("past", "sub") and _weak_order(form[:-1]) else None
+        )
+        right = right if right and not _table(form) & slots("past") else None
+    return Hit(index, index, right, "فعل الأمر يبنى على حذف حرف العلة") if right else None
+
+
+def _weak_order(form: str) -> bool:
+    """Whether a form is the imperative of a verb that ends in a weak letter."""
+    return bool(_table(form) & slots("imp_2ms")) and any(
+        _table("ي" + form[1:] + letter) & _INDICATIVE for letter in "يىو"
+    )
+
+
+def _imperative_at(word: Word) -> bool:
+    bare = word.bare
+    return bare in _HOLLOW_ORDERS or (bare[:1] == "ا" and bare[-1:] in "يىو" and 3 < len(bare) < 8)
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "case_mood.jussive",
+        "الفعل المضارع بعد «لم» مجزوم: تحذف نونه أو حرف العلة منه.",
+        lambda word: word.core == "لم",
+        _after_lam,
+        wrong=("لم {يذهبون→يذهبوا} إلى البيت", "لم {يقول→يقل} شيئا", "لم {يمشي→يمش} المريض", "لم {تمشي→تمش} البنت"),
+        right=("لم يحاول أن يفهم", "لم تكتبي الرسالة", "لم يدعون إلى الحفل", "لم يصور شيئا"),
+    ),
+    Rule(
+        "case_mood.jussive",
+        "فعل الشرط مجزوم: تحذف نونه.",
+        lambda word: word.core in _OPENERS,
+        _condition,
+        wrong=("مهما {تفعلون→تفعلوا} فلن ينفع",),
+        right=("مهما تفعلوا فلن ينفع",),
+        confidence=0.8,
+    ),
+    Rule(
+        "case_mood.jussive",
+        "الفعل المضارع بعد «لا» الناهية مجزوم: تحذف نونه أو حرف العلة منه.",
+        lambda word: word.core == "لا",
+        _prohibition,
+        wrong=("أرجوكم لا {تتأخرون→تتأخروا} عن الموعد", "لا {تنسى→تنس} موعد الدواء"),
+        right=("لا تقول الصحيفة شيئا", "لا تعلمون شيئا"),
+        confidence=0.8,
+    ),
+    Rule(
+        "case_mood.subjunctive",
+        "الفعل المضارع بعد أداة النصب منصوب: تحذف نونه ولا يحذف منه حرف العلة.",
+        lambda word: word.core in ("لن", "أن", "كي", "لكي", "حتى", "لئلا"),
+        _after_lan,
+        wrong=("لن {يكتبون→يكتبوا} الواجب", "يجب أن {تدرسون→تدرسوا}", "لن {يأت→يأتي} أحد"),
+        right=("لن يقل عن عشرة", "يجب أن يعدن إلى البيت", "لن يعد ذلك نجاحا"),
+    ),
+    Rule(
+        "case_mood.subjunctive",
+        "الفعل المضارع بعد لام التعليل أو لام الأمر تحذف نونه.",
+        lambda word: bool(_ORDER.fullmatch(word.bare)),
+        _attached,
+        wrong=("اجتمعوا {ليذهبون→ليذهبوا} معا",),
+        right=("أكلنا الليمون", "إنهم ليذهبون كل يوم"),
+        confidence=0.8,
+    ),
+    Rule(
+        "case_mood.subjunctive",
+        "الفعل المضارع مرفوع هنا: تثبت نونه.",
+        lambda word: word.core in _SUBJECTS or (word.bare.startswith("ال") and word.bare.endswith("ون")),
+        _indicative,
+        wrong=("المعلمون {يذهبوا→يذهبون} إلى المدرسة", "كانوا {يلعبوا→يلعبون} في الحديقة"),
+        right=("لن يدخل المعلمون ويذهبوا", "هم كتبوا الدرس"),
+        confidence=0.85,
+    ),
+    Rule(
+        "case_mood.subjunctive",
+        "الفعل المضارع بعد السين مرفوع: تثبت نونه.",
+        lambda word: word.bare.endswith("وا") and bool(re.match("[وف]?س[يت]", word.bare)),
+        _future,
+        wrong=("{سيكتبوا→سيكتبون} الدرس غدا",),
+        right=("سيكتبون الدرس غدا",),
+        confidence=0.85,
+    ),
+    Rule(
+        "case_mood.imperative",
+        "فعل الأمر المعتل للمفرد المذكر يحذف منه حرف العلة.",
+        _imperative_at,
+        _imperative,
+        wrong=("{امشي→امش} يا بني في طريق الخير", "{ادعو→ادع} ربك كل يوم", "{قول→قل} الحق يا ولدي"),
+        right=("امشي يا بنتي إلى البيت", "قول الحق فضيلة"),
+        confidence=0.8,
+    ),
+)
