@@ -32,9 +32,10 @@ _IN_WAW = set("دع شك رج بد نج سم غز عل مح خل عف تل غد 
 _FULL_FORMS = {  # jussives whose letters are also those of a rare verb in other moods
     prefix + verb[1:-1]: prefix + verb[1:]
     for verb in "يأتي يمشي يرى يبقى ينسى ينتهي يبكي يعطي يرضى يشتري يمضي يعاني يرمي يختفي يكتفي يلتقي يسعى يخشى".split()
-    for prefix in "يتنأ"
-    if verb != "يأتي" or prefix != "أ"
+    for prefix in "يتن"
+    if prefix != "ن" or verb not in ("يأتي", "يرمي")
 }
+_MASDAR = re.compile("ت..ين")  # تحسين
 _NOT_VERBS = slots("past", "imp", "ind")
 _REQUESTS = {"أرجوكم", "أرجوك", "فضلكم", "فضلك", "رجاء", "سمحت", "سمحتم", "أرجو", "نرجوكم"}
 _STATES = set("تعلمون تعرفون تدرون ترون تريدون تستطيعون تملكون تجدون تحبون تفهمون تشعرون تسمعون تعقلون تؤمنون".split())
@@ -45,7 +46,7 @@ _PROHIBITED = (
     }
     | {
         form: form[:-2] + form[-1]
-        for form in "تقول تخاف تكون تنام تلوم تطيل تخون تبيع تغيب تصيح تستهين تستعين تغتاب تحتال تميل تسير تقوم".split()
+        for form in "تقول تخاف تنام تلوم تطيل تخون تبيع تغيب تصيح تستهين تغتاب تطيع تضيع تزور تعود".split()
     }
 )
 _MASCULINE = set("بني ولدي أبي أخي صديقي ابني ولد رجل أخ سيدي أستاذ أستاذي محمد أحمد علي خالد عمر عزيزي حبيبي".split())
@@ -91,6 +92,8 @@ def without_noon(form: str) -> str | None:
     if ending not in _SHORT or form[0] not in "يت" or (ending == "ين" and form[0] != "ت"):
         return None
     found, short = _table(form), form[:-2] + _SHORT[ending]
+    if found & slots("vn") or (ending == "ين" and (form in lexicon.forms() or _MASDAR.fullmatch(form))):
+        return None
     if not found & _FIVE_PERSONS[ending] or not _table(short) & _JUSSIVE:
         return None
     if found & (_JUSSIVE | _SUBJUNCTIVE) & ~_WOMEN or (found & _WOMEN and form[1:-2] in _IN_WAW):
@@ -98,14 +101,18 @@ def without_noon(form: str) -> str | None:
     return short
 
 
-def _with_pronoun(form: str) -> str | None:
-    """A form with an attached pronoun, its verb shortened (يقوله: يقله, يكتبونه: يكتبوه)."""
+def _with_pronoun(form: str, ambiguous: bool) -> str | None:
+    """A form with an attached pronoun, its verb shortened (يقوله: يقله, يكتبونه: يكتبوه); only hollow if ambiguous."""
+    if _table(form) & _JUSSIVE:
+        return None
     for pronoun in sorted((*PRONOUNS, "ني"), key=len, reverse=True):
         verb = form.removesuffix(pronoun)
         if pronoun == "ي" or verb == form or len(verb) < 3:
             continue
         if verb in _hollow():
             return _hollow()[verb] + pronoun
+        if ambiguous:
+            continue
         if verb[-2:] in _SHORT and (short := without_noon(verb)):
             return short.removesuffix("ا") + pronoun if short.endswith("وا") else short + pronoun
         if verb[-1] in "يو" and verb[0] in "ينأ" and _table(verb) & _INDICATIVE and not _table(verb) & _JUSSIVE:
@@ -123,18 +130,11 @@ def _jussive_of(clause: Clause, index: int) -> str | None:
     word = clause.words[index]
     if not word.bare or word.bare[0] not in "يتنأ":
         return None
+    if "ّ" in word.text:  # يُصيَّر is no hollow verb
+        return None
     if short := _shortened(word.bare, _feminine_subject(clause.word(index + 1))):
         return short
-    return (
-        None if any(verb.slots & _JUSSIVE for verb in word.verbs) and word.bare[-1] not in "ه" else _pronoun_only(word)
-    )
-
-
-def _pronoun_only(word: Word) -> str | None:
-    short = _with_pronoun(word.bare)
-    if short and any(verb.slots & _JUSSIVE and not verb.pronoun for verb in word.verbs):
-        return None
-    return short
+    return _with_pronoun(word.bare, any(verb.slots & _JUSSIVE and verb.pronoun for verb in word.verbs))
 
 
 def _after_lam(clause: Clause, index: int) -> Hit | None:
@@ -163,7 +163,7 @@ def _after_lan(clause: Clause, index: int) -> Hit | None:
     if particle.core in _NEGATED and at < len(clause.words) and clause.words[at].bare == "لا":
         at += 1
     verb = clause.word(at)
-    if not verb or not verb.bare or verb.bare[0] not in "يتنأ":
+    if not verb or not verb.bare or verb.bare[0] not in "يتنأ" or "ّ" in particle.text:
         return None
     right = without_noon(verb.bare) or _noon_before_pronoun(verb) or _lengthened(clause, at, particle)
     return Hit(at, at, right, f"«{particle.text}» تنصب الفعل المضارع") if right else None
@@ -172,7 +172,7 @@ def _after_lan(clause: Clause, index: int) -> Hit | None:
 def _noon_before_pronoun(word: Word) -> str | None:
     if "ون" not in word.bare[2:] or any(verb.slots & (_JUSSIVE | _SUBJUNCTIVE) for verb in word.verbs):
         return None
-    return _with_pronoun(word.bare) if any(verb.slots & _FIVE_PERSONS["ون"] for verb in word.verbs) else None
+    return _with_pronoun(word.bare, False) if any(verb.slots & _FIVE_PERSONS["ون"] for verb in word.verbs) else None
 
 
 def _lengthened(clause: Clause, index: int, particle: Word) -> str | None:
@@ -186,7 +186,7 @@ def _lengthened(clause: Clause, index: int, particle: Word) -> str | None:
     if form in _FULL_FORMS:
         return _FULL_FORMS[form]
     found = _table(form)
-    if not found & _JUSSIVE or found & (_SUBJUNCTIVE | _INDICATIVE) or len(form) < 2:
+    if not found & _JUSSIVE or found & (_SUBJUNCTIVE | _INDICATIVE | slots("past", "vn")) or form[0] not in "يت":
         return None
     if any(verb.slots & _SUBJUNCTIVE for verb in clause.words[index].verbs):
         return None
@@ -204,7 +204,7 @@ _ORDER = re.compile(r"([فو]?ل)([يت].+(?:ون|ان))")
 def _attached(clause: Clause, index: int) -> Hit | None:
     word = clause.words[index]
     head, verb = _ORDER.fullmatch(word.bare).groups()
-    if word.nominals or word.verbs or any("إن" in one.bare for one in clause.words[:index]):
+    if word.nominals or word.verbs or any(one.bare[:2] in ("إن", "حت") for one in clause.words[:index]):
         return None
     if (not index and head == "ل") or not (short := without_noon(verb)):
         return None
@@ -217,7 +217,7 @@ def _prohibition(clause: Clause, index: int) -> Hit | None:
         before.bare in _REQUESTS or bool(clause.word(index - 2) and clause.words[index - 2].bare == "يا")
     )
     start = not index and (clause.begins_sentence or clause.before == "،")
-    if not verb or not (request or start):
+    if not verb or not (request or (start and not clause.words[index].conjunction)):
         return None
     right, follower = None, clause.word(index + 2)
     if verb.bare in _PROHIBITED:
