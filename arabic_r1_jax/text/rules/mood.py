@@ -31,7 +31,7 @@ _WOMEN = slots("juss_3fp", "juss_2fp", "sub_3fp", "sub_2fp")
 _IN_WAW = set("دع شك رج بد نج سم غز عل مح خل عف تل غد صح دن نم كس هج جف صف رس زه سط سه قس لغ له هف قص خط نأ".split())
 _FULL_FORMS = {  # jussives whose letters are also those of a rare verb in other moods
     prefix + verb[1:-1]: prefix + verb[1:]
-    for verb in "يأتي يمشي يرى يبقى ينسى ينتهي يبكي يعطي يرضى يشتري يمضي يعاني يرمي يختفي يكتفي يلتقي يسعى يخشى".split()
+    for verb in "يأتي يمشي يرى يبقى ينسى ينتهي يبكي يعطي يرضى يشتري يمضي يعاني يرمي يختفي يكتفي يلتقي يخشى".split()
     for prefix in "يتن"
     if prefix != "ن" or verb not in ("يأتي", "يرمي")
 }
@@ -96,6 +96,8 @@ def without_noon(form: str) -> str | None:
         return None
     if not found & _FIVE_PERSONS[ending] or not _table(short) & _JUSSIVE:
         return None
+    if form[1:] in ("رون", "سمون", "صفون"):
+        return short
     if found & (_JUSSIVE | _SUBJUNCTIVE) & ~_WOMEN or (found & _WOMEN and form[1:-2] in _IN_WAW):
         return None
     return short
@@ -204,7 +206,12 @@ _ORDER = re.compile(r"([فو]?ل)([يت].+(?:ون|ان))")
 def _attached(clause: Clause, index: int) -> Hit | None:
     word = clause.words[index]
     head, verb = _ORDER.fullmatch(word.bare).groups()
-    if word.nominals or word.verbs or any(one.bare[:2] in ("إن", "حت") for one in clause.words[:index]):
+    if (
+        "لَ" in word.text[:3]
+        or word.nominals
+        or word.verbs
+        or any(one.bare[:2] in ("إن", "حت") for one in clause.words[:index])
+    ):
         return None
     if (not index and head == "ل") or not (short := without_noon(verb)):
         return None
