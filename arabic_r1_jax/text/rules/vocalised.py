@@ -27,11 +27,11 @@ _PREPOSITIONS = {"في", "إلى", "على", "عن", "من"}
 @functools.lru_cache(maxsize=1 << 14)
 def final(text: str) -> str:
     """The mark of case or mood that ends a word; "" if it has none."""
-    if text.endswith(("ًا", "اً", "ًى", "ىً")):
+    if text.endswith(("ًا", "اً")):
         return _AN
     match = _TAIL.search(text)
     marks = match[2].replace(_SHADDA, "") if match else ""
-    return marks if len(marks) == 1 and match[1] not in "اى" else ""
+    return marks if len(marks) == 1 and match[1] not in "اى" and text[-1] != "ى" else ""
 
 
 def ending(text: str, mark: str) -> str:
@@ -204,7 +204,8 @@ def _idafa(clause: Clause, index: int) -> Hit | None:
     before = clause.word(index - 1)
     if first.bare in lexicon.diptotes() or (before and before.bare in ("يا", "لا", "ولا", "فلا")):
         return None
-    plain = all(one.listed and one.nominal.number != "d" and not one.nominal.adjective for one in first.nominals)
+    listed = [one.nominal for one in first.nominals if one.listed]
+    plain = bool(listed) and not any(one.number == "d" or one.adjective for one in listed)
     nouns = any(one.listed and not one.nominal.adjective for one in second.nominals)
     if plain and nouns and final(second.text) in (_U, _A):
         return _put(clause, index + 1, _I, f"«{second.text}» مضاف إليه")
