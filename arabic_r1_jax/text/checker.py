@@ -8,7 +8,8 @@ letters can trigger run where it stands again.
 """
 
 import functools
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 
 from arabic_r1_jax.text import gate
 from arabic_r1_jax.text.clauses import Clause, clauses
@@ -19,10 +20,29 @@ from arabic_r1_jax.text.words import Word
 CONFIDENCE = 0.5  # findings below it are kept back
 
 
-@functools.lru_cache(maxsize=1 << 20)
+@functools.cache
+def _triggers() -> tuple[dict[str, tuple[Rule, ...]], list[tuple[Callable[[Word], bool], tuple[Rule, ...]]]]:
+    """Rules by the spellings that trigger them, and the rest by the question that must be asked of a word."""
+    spellings, questions = defaultdict(list), defaultdict(list)
+    for rule in RULES:
+        for trigger in rule.at if isinstance(rule.at, frozenset) else ():
+            spellings[trigger].append(rule)
+        if not isinstance(rule.at, frozenset):
+            questions[rule.at].append(rule)
+    return {one: tuple(rules) for one, rules in spellings.items()}, [
+        (at, tuple(rules)) for at, rules in questions.items()
+    ]
+
+
+@functools.lru_cache(maxsize=1 << 17)
 def _word(text: str) -> Word:
     word = Word(text)
-    word.rules = tuple(rule for rule in RULES if rule.at(word))
+    spellings, questions = _triggers()
+    rules = list(spellings.get(word.bare, ()))
+    for at, asked in questions:
+        if at(word):
+            rules += asked
+    word.rules = tuple(rules)
     return word
 
 

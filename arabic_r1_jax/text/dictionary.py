@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 class _Suffix(NamedTuple):
     flag: str
-    removed: str  # from the stem, before the ending is added
     stem: re.Pattern  # what it must end in
     then: frozenset[str]  # flags of prefixes that may follow
 
@@ -24,7 +23,7 @@ class _Suffix(NamedTuple):
 class _Hunspell(NamedTuple):
     stems: dict[str, frozenset[str]]
     prefixes: dict[str, list[tuple[str, str, re.Pattern]]]  # by what is added: flag, removed, beginning of the stem
-    suffixes: dict[str, list[_Suffix]]
+    suffixes: dict[str, list[tuple[str, list[_Suffix]]]]  # by what is added: what is removed from the stem before
     longest_prefix: int
     longest_suffix: int
 
@@ -56,23 +55,23 @@ def _hunspell() -> _Hunspell:
             flag, removed, (added, _, then), condition = words[1], words[2], words[3].partition("/"), words[4]
             then = aliases[int(then)] if then else frozenset()
             rules[words[0]].append((flag, removed.strip("0"), added.strip("0"), then, condition))
-    prefixes, suffixes = defaultdict(list), defaultdict(list)
+    prefixes, suffixes = defaultdict(list), defaultdict(lambda: defaultdict(dict))
     for flag, removed, added, _, condition in rules["PFX"]:
         prefixes[added].append((flag, removed, _condition(condition, False)))
     endings = defaultdict(list)  # by flag: what may be put on a suffix
     for flag, removed, added, then, _ in rules["SFX"]:
         endings[flag].append((removed, added, then))
     for flag, removed, added, then, condition in rules["SFX"]:
-        suffixes[added].append(_Suffix(flag, removed, _condition(condition, True), then))
+        suffixes[added][removed][_Suffix(flag, _condition(condition, True), then)] = None
         for off, on, further in (ending for name in then for ending in endings.get(name, ())):
             if added.endswith(off):
                 both = added.removesuffix(off) + on
-                suffixes[both].append(_Suffix(flag, removed, _condition(condition, True), then | further))
+                suffixes[both][removed][_Suffix(flag, _condition(condition, True), then | further)] = None
     stems: dict[str, frozenset[str]] = {}
     for word, alias in _ENTRY.findall((_folder() / "ar.dic").read_text(encoding="utf-8")):
         flags = aliases[int(alias or 0)]
         stems[word] = _union(stems[word], flags) if word in stems else flags
-    suffixes = {added: list(dict.fromkeys(found)) for added, found in suffixes.items()}
+    suffixes = {added: [(removed, list(rows)) for removed, rows in found.items()] for added, found in suffixes.items()}
     return _Hunspell(stems, dict(prefixes), suffixes, max(map(len, prefixes)), max(map(len, suffixes)))
 
 
@@ -98,10 +97,13 @@ def _ends(word: str, prefix: str, data: _Hunspell) -> bool:
     if flags is not None and (not prefix or prefix in flags):
         return True
     for length in range(min(data.longest_suffix + 1, len(word))):
-        for suffix in data.suffixes.get(word[len(word) - length :], ()):
-            stem = word[: len(word) - length] + suffix.removed
-            flags = data.stems.get(stem)
-            if flags is not None and suffix.flag in flags and suffix.stem.search(stem):
-                if not prefix or prefix in suffix.then or prefix in flags:
-                    return True
+        for removed, suffixes in data.suffixes.get(word[len(word) - length :], ()):
+            stem = word[: len(word) - length] + removed
+            if (flags := data.stems.get(stem)) is not None and any(
+                suffix.flag in flags
+                and (not prefix or prefix in suffix.then or prefix in flags)
+                and suffix.stem.search(stem)
+                for suffix in suffixes
+            ):
+                return True
     return False

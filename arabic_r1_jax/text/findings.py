@@ -1,7 +1,7 @@
 """What a checker says, and what a rule is: data that the loop of `check` reads.
 
-Two kinds of rule. A `Pattern` looks at the characters of a text. A `Rule` looks at the words of a clause: `at` is asked
-once for each word type, `find` wherever such a word stands, so a rule costs nothing where its trigger is absent.
+Two kinds of rule. A `Pattern` looks at the characters of a text. A `Rule` looks at the words of a clause: `at` says of
+which word types, once for each, and `find` is asked wherever one stands, so that a rule costs nothing elsewhere.
 Both carry their examples, which are their tests (`tests/text/test_rules.py`): in `wrong`, {these words→those} are what
 the rule must find and suggest; in `right` it must find nothing.
 """
@@ -36,11 +36,11 @@ class Hit(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """A rule over words. `find` gets a clause and the index of a word for which `at` holds."""
+    """A rule over words. `find` gets a clause and the index of a word that `at` holds for, or has among its spellings."""
 
     kind: str
     message: str
-    at: Callable[["Word"], bool]
+    at: Callable[["Word"], bool] | frozenset[str]  # of spellings without marks
     find: Callable[["Clause", int], Hit | None]
     wrong: tuple[str, ...]
     right: tuple[str, ...]

@@ -4,6 +4,7 @@ import re
 
 from arabic_r1_jax.text import varieties
 from arabic_r1_jax.text.spelling_evidence import correction
+from arabic_r1_jax.text.words import Word
 
 _QUOTED = re.compile("«[^»\n]*»|“[^”\n]*”")
 _STRONG = 3.0  # weight of a word that no edited prose has
@@ -19,4 +20,4 @@ def _is_dialect(line: str) -> bool:
     if not varieties.in_dialect(line):
         return False
     words = varieties.dialect_words(line)
-    return len(words) > 1 or any(weight >= _STRONG and correction(word) is None for word, weight in words.items())
+    return len(words) > 1 or any(weight >= _STRONG and correction(Word(word)) is None for word, weight in words.items())

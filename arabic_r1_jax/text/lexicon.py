@@ -12,7 +12,7 @@ Written for this project. Nouns and adjectives are spread into all their forms: 
 import functools
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -146,6 +146,13 @@ def function_words() -> dict[str, frozenset[str]]:
     for word, kind in rows("function_words.txt"):
         table[word].add(kind)
     return {word: frozenset(kinds) for word, kinds in table.items()}
+
+
+def with_conjunctions(words: Iterable[str]) -> frozenset[str]:
+    """The spellings whose `Word.core` is one of `words`: these, and function words among them behind و or ف."""
+    table = function_words()
+    joined = {start + word for word in words if word in table for start in "وف"}
+    return frozenset(words) | {spelling for spelling in joined if spelling not in table}
 
 
 @functools.cache

@@ -1,7 +1,7 @@
 """Whether a spelling is a mistake: by closed lists, the dictionary, the verb table, and how often each form is met.
 
-    correction("مسؤل")        # Correction("مسؤول", "hamza_seat", ...)
-    correction("مسئول")       # None: both schools are right
+    correction(Word("مسؤل"))        # Correction("مسؤول", "hamza_seat", ...)
+    correction(Word("مسئول"))       # None: both schools are right
 
 A word that no source knows needs little more support for its variant; one that a source knows, much more.
 
@@ -73,12 +73,12 @@ _PREFIXES = ("ال", "ب", "ل", "ك", "بال", "كال")
 def standing(word: Word) -> str:
     """How well the sources know a word: "known", "guessed" or "unknown"."""
     bare = word.bare
-    if word.classes or (dictionary.known(bare) and not _dictionary_errs(bare)):
+    if word.classes or (any(not verb.pronoun for verb in word.verbs) and not _ARTICLE.match(bare)):
+        return "known"
+    if dictionary.known(bare) and not _dictionary_errs(bare):
         return "known"
     rest = bare[1:] if bare[0] in _CONJUNCTIONS else bare
     if rest[:1] in ("ب", "ل", "ك") and rest[1:] in lexicon.function_words():
-        return "known"
-    if any(not verb.pronoun for verb in word.verbs) and not _ARTICLE.match(word.bare):
         return "known"
     return "guessed" if word.nominals or word.verbs else "unknown"
 
@@ -238,28 +238,29 @@ def _likely(text: str, own: float) -> list[tuple[float, str, str, _Bar]]:
     return likely
 
 
-@functools.lru_cache(maxsize=1 << 18)
-def correction(text: str) -> Correction | None:
-    """What a spelling, Arabic letters without marks, is a mistake for; None if it is right or nobody can say."""
+_DOUBTED = re.compile("[ضظة]|[هت]$|[ءأ]ا$|[ئءت]ن$")  # where a known word may be a mistake: the bars below 1e9
+_ASKS = re.compile("[وف]?(?:[بكل]?ال|[بكل])?[أإ]")  # what the dictionary may take for the أ of a question
+
+
+@functools.lru_cache(maxsize=1 << 17)
+def correction(word: Word) -> Correction | None:
+    """What a word of Arabic letters is a mistake for; None if it is right or nobody can say."""
+    text = word.bare
     if found := _listed().get(text):
         right, name, itself = found
         if (itself and text not in _right()) or not (dictionary.known(text) or text in _right()):
             return Correction(right, _kind(text, right, name), f"«{text}» رسم شائع الخطأ، وصوابه «{right}»")
     own = max(frequency(text), _LEAST)
-    if own > 3e-4 or len(text) < 3:
+    if own > 3e-4 or len(text) < 3 or text in _right():
         return None
-    likely = _likely(text, own)
-    if not likely or text in _right():
-        return None
-    word = Word(text)
     level = standing(word)
-    if (
-        level == "known"
-        and not word.verbs
-        and _by_pattern(text, likely[0][1], likely[0][2])
-        and likely[0][2] == "hamza"
-    ):
-        level = "unknown"  # the dictionary reads أ as a question
+    asks = not word.verbs and bool(_ASKS.match(text))
+    if level == "known" and not asks and (own > _RARE or not _DOUBTED.search(text)):
+        return None
+    if not (likely := _likely(text, own)):
+        return None
+    if level == "known" and asks and likely[0][2] == "hamza" and _by_pattern(text, likely[0][1], "hamza"):
+        level = "unknown"
     for support, variant, kind, bar in likely:
         if level == "known" and own > _RARE:
             return None

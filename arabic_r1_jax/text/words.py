@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from arabic_r1_jax.text import dictionary, lexicon, verb_forms
-from arabic_r1_jax.text.lexicon import Nominal
 from arabic_r1_jax.text.letters import ARABIC_LETTERS, INVISIBLE, MARKS, TATWEEL
+from arabic_r1_jax.text.lexicon import Nominal
 from arabic_r1_jax.text.verb_forms import slots
 
 PRONOUNS = ("ه", "ها", "هما", "هم", "هن", "ك", "كما", "كم", "كن", "ي", "نا")
@@ -172,7 +172,8 @@ _ENDINGS = (  # of a participle: ending, gender, number, case
     ("ات", "f", "p", ""),
 )
 _ENDINGS_BY_LAST = {
-    letter: tuple(row for row in _ENDINGS if row[0][-1:] in ("", letter)) for letter in {row[0][-1:] for row in _ENDINGS}
+    letter: tuple(row for row in _ENDINGS if row[0][-1:] in ("", letter))
+    for letter in {row[0][-1:] for row in _ENDINGS}
 }
 
 

@@ -4,6 +4,7 @@ A masculine singular shows its accusative in writing, so a predicate of كان, 
 where nothing behind it can make it the first part of an idafa.
 """
 
+import functools
 import re
 
 from arabic_r1_jax.text import lexicon
@@ -44,6 +45,7 @@ _PEOPLE = frozenset("محمد محمود قيصر فارس خالد ماجد".sp
 _NAMES = frozenset("أفقا ناسا فولا بولا كارلا نورا لورا سارا ليما مارا هيرا".split())
 
 
+@functools.lru_cache(1 << 17)
 def _indefinite(word: Word | None, case: str) -> bool:
     """Whether every noun reading of a word is a masculine singular in the case, and the ا of the accusative can show."""
     if (

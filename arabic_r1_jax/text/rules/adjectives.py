@@ -53,6 +53,7 @@ def _is_adjective(bare: str) -> bool:
     return any(stem.endswith(one) and table.get(stem.removesuffix(one), 0) & participle for one in _ENDINGS)
 
 
+@functools.lru_cache(1 << 17)
 def only_adjectives(word: Word) -> tuple[Reading, ...]:
     """The readings of a word that can only be an adjective."""
     if word.classes - {"adverb_prep"}:

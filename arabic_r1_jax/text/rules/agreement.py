@@ -182,7 +182,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "agreement.demonstrative",
         "اسم الإشارة لا يطابق الاسم الذي بعده في التذكير والتأنيث أو العدد.",
-        lambda word: word.bare in _PREFIXED,
+        frozenset(_PREFIXED),
         _demonstrative,
         wrong=(
             "{هذا المدرسة→هذه المدرسة} كبيرة",
@@ -210,7 +210,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "agreement.demonstrative",
         "اسم الإشارة لا يطابق الاسم الذي يخبر به عنه في التذكير والتأنيث أو العدد.",
-        lambda word: word.bare in _FITS,
+        frozenset(_FITS),
         _this_is,
         wrong=("{هذا مدرسة→هذه مدرسة} جميلة", "{هذه كتاب→هذا كتاب} مفيد", "{هذا أختي→هذه أختي} الكبرى"),
         right=(
@@ -226,7 +226,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "agreement.demonstrative",
         "اسم الإشارة لا يطابق الاسم الذي قبله في التذكير والتأنيث أو العدد.",
-        lambda word: word.bare in _FITS,
+        frozenset(_FITS),
         _demonstrative_behind,
         wrong=("تحدث عنه في {كتابه هذه→كتابه هذا}", "لا أعرف شيئا عن {مدينتكم هذا→مدينتكم هذه}"),
         right=("تحدث عنه في كتابه هذا", "قال أبي هذا", "نظر إلى صاحب المدرسة هذا", "في حياته هذه"),

@@ -202,14 +202,11 @@ def _rows(kind: str, word: Word) -> tuple[str, list[tuple[str, _Row]]]:
 
 
 def _rule(kind: str) -> Rule:
-    def at(word: Word) -> bool:
-        triggers = _spellings()
-        if word.marked and _VOWELS.search(word.text):
-            return False
-        return (word.bare in triggers or word.bare[1:] in triggers) and bool(_rows(kind, word)[1])
-
     def find(clause: Clause, index: int) -> Hit | None:
-        conjunction, rows = _rows(kind, clause.words[index])
+        word = clause.words[index]
+        if word.marked and _VOWELS.search(word.text):
+            return None
+        conjunction, rows = _rows(kind, word)
         for right, row in rows:
             last = index + bool(row.second)
             if row.second and (last >= len(clause.words) or clause.words[last].bare != row.second):
@@ -222,6 +219,7 @@ def _rule(kind: str) -> Rule:
         return None
 
     wrong, right = EXAMPLES[kind]
+    at = frozenset(start + spelling for spelling in _tables()[kind] for start in ("", "و", "ف"))
     return Rule(kind, MESSAGES[kind], at, find, wrong, right)
 
 

@@ -142,7 +142,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "case_mood.five_nouns",
         "المنادى المضاف منصوب، فتكون علامته الألف في الأسماء الخمسة.",
-        lambda word: word.bare in {"أبو", "أخو", "ذو"},
+        frozenset({"أبو", "أخو", "ذو"}),
         _vocative,
         wrong=("تفضل يا {أبو→أبا} محمد",),
         right=("جاء أبو محمد", "يا أبا محمد"),

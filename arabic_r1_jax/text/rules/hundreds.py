@@ -62,7 +62,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         KIND,
         "المعدود بعد المئة والألف مفرد مجرور.",
-        lambda word: word.bare in _PREFIXED,
+        frozenset(_PREFIXED),
         _hundred,
         wrong=("تبرع الرجل {بمئة حواسيب→بمئة حاسوب}", "يسكن القرية {ألف أشخاص→ألف شخص}"),
         right=("مئة كتاب", "ألف الرجل كتبا كثيرة", "ألف كتبا كثيرة"),
@@ -71,7 +71,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         KIND,
         "المئة مؤنثة، فيذكر معها العدد.",
-        lambda word: word.bare in table() and 2 < table()[word.bare].value < 10,
+        frozenset(word for word, numeral in table().items() if 2 < numeral.value < 10),
         _hundreds_unit,
         wrong=("دفع {ثلاثة مئة→ثلاث مئة} دينار",),
         right=("دفع ثلاث مئة دينار",),

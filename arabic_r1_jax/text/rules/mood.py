@@ -9,6 +9,7 @@ import re
 from arabic_r1_jax.text import lexicon, verb_forms
 from arabic_r1_jax.text.clauses import Clause
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.lexicon import with_conjunctions
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import PRONOUNS, Word
 
@@ -315,7 +316,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "case_mood.jussive",
         "فعل الشرط مجزوم: تحذف نونه.",
-        lambda word: word.core in _OPENERS,
+        with_conjunctions(_OPENERS),
         _condition,
         wrong=("مهما {تفعلون→تفعلوا} فلن ينفع",),
         right=("مهما تفعلوا فلن ينفع",),
@@ -333,7 +334,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "case_mood.subjunctive",
         "الفعل المضارع بعد أداة النصب منصوب: تحذف نونه ولا يحذف منه حرف العلة.",
-        lambda word: word.core in ("لن", "أن", "كي", "لكي", "حتى", "لئلا"),
+        with_conjunctions(("لن", "أن", "كي", "لكي", "حتى", "لئلا")),
         _after_lan,
         wrong=("لن {يكتبون→يكتبوا} الواجب", "يجب أن {تدرسون→تدرسوا}", "لن {يأت→يأتي} أحد"),
         right=("لن يقل عن عشرة", "يجب أن يعدن إلى البيت", "لن يعد ذلك نجاحا"),

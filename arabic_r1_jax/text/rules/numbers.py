@@ -239,7 +239,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         KIND,
         "المعدود بعد أحد عشر إلى تسعة وتسعين مفرد منصوب.",
-        lambda word: word.bare in table() and table()[word.bare].value >= 20,
+        frozenset(word for word, numeral in table().items() if numeral.value >= 20),
         many,
         wrong=("اشترى التاجر {عشرين أجهزة→عشرين جهازا}", "قرأت {ثلاثين كتاب→ثلاثين كتابا} هذا العام"),
         right=("قرأت ثلاثين كتابا", "وصل عشرون آخرون", "خمسون ألف دينار"),

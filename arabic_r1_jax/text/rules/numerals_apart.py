@@ -119,7 +119,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         KIND,
         "«أحد» للمذكر و«إحدى» للمؤنث.",
-        lambda word: word.bare in _ONE_OF,
+        frozenset(_ONE_OF),
         _one_of,
         wrong=("زرت {أحد المدن→إحدى المدن} القديمة", "قرأ {إحدى الكتب→أحد الكتب}"),
         right=("لم ير أحد السيارات", "أحد الكتب", "إحدى المدن"),

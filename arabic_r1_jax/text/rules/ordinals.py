@@ -108,7 +108,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "agreement.number",
         "العدد الترتيبي يطابق موصوفه في التذكير والتأنيث.",
-        lambda word: word.bare in _PREFIXED,
+        frozenset(_PREFIXED),
         _ordinal,
         wrong=(
             "حصل على {المرتبة الثاني→المرتبة الثانية} في المسابقة",
@@ -129,7 +129,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "agreement.number",
         "«كلا» للمذكر و«كلتا» للمؤنث، وما بعدهما مثنى مجرور.",
-        lambda word: word.bare in _BOTH,
+        frozenset(_BOTH),
         _both,
         wrong=("نجح {كلتا الرجلين→كلا الرجلين}", "فازت {كلا البنتين→كلتا البنتين}", "جاء {كلا الرجلان→كلا الرجلين}"),
         right=("كلا الرجلين", "كلتا البنتين", "كلا لن يفعل"),

@@ -3,7 +3,7 @@
 from arabic_r1_jax.text import lexicon, verb_forms
 from arabic_r1_jax.text.clauses import Clause
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
-from arabic_r1_jax.text.lexicon import Nominal
+from arabic_r1_jax.text.lexicon import Nominal, with_conjunctions
 from arabic_r1_jax.text.numerals import TIMES
 from arabic_r1_jax.text.rules.dual import IMPERSONAL, ONE, persons, refers
 from arabic_r1_jax.text.verb_forms import slots
@@ -152,7 +152,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         _PRONOUN,
         "الفعل لا يوافق الضمير الذي قبله.",
-        lambda word: word.core in _PERSONS,
+        with_conjunctions(_PERSONS),
         _pronoun_verb,
         wrong=("{هم يذهب→هم يذهبون} إلى المدرسة", "{نحن يدرس→نحن ندرس} اللغة"),
         right=("هم يذهبون", "هو يعلم", "أنا يعجبني الشعر", "هي يجب أن تسافر"),
@@ -161,7 +161,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         _PRONOUN,
         "الضمير لا يوافق خبره في التذكير والتأنيث.",
-        lambda word: word.core in _PREDICATES,
+        with_conjunctions(_PREDICATES),
         _pronoun_predicate,
         wrong=("{هو معلمة→هي معلمة} الرياضيات", "{هم طالبات→هن طالبات} مجتهدات", "{هي طبيب→هو طبيب} ماهر"),
         right=("هو معلم", "هي معلمة", "هو ضحية", "هو مشكلة كبيرة", "هم كبير"),

@@ -9,6 +9,7 @@ from arabic_r1_jax.text.features import (
     verb,
 )
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.lexicon import with_conjunctions
 from arabic_r1_jax.text.rules.antecedents import heads, may_be
 from arabic_r1_jax.text.verb_forms import slots
 
@@ -87,7 +88,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "agreement.relative",
         "الاسم الموصول لا يطابق الاسم الذي قبله في التذكير والتأنيث أو العدد.",
-        lambda word: word.core in _RELATIVES,
+        with_conjunctions(_RELATIVES),
         _relative,
         wrong=(
             "{المدرسة الذي→المدرسة التي} درست فيها قريبة",
@@ -111,7 +112,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "agreement.relative",
         "لا يأتي الاسم الموصول بعد نكرة.",
-        lambda word: word.bare in _RELATIVES,
+        frozenset(_RELATIVES),
         _relative_of_indefinite,
         wrong=("قرأت {كتابا الذي→كتابا} أعجبني",),
         right=("قرأت الكتاب الذي أعجبني", "قرأت كتابا أعجبني"),

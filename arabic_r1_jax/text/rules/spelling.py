@@ -19,14 +19,14 @@ PATTERNS: tuple[Pattern, ...] = ()
 
 def _is(kind: str) -> Callable[[Word], bool]:
     def at(word: Word) -> bool:
-        found = correction(word.bare) if word.arabic else None
+        found = correction(word) if word.arabic else None
         return found is not None and found.kind == kind
 
     return at
 
 
 def _correct(clause: Clause, index: int) -> Hit:
-    found = correction(clause.word(index).bare)
+    found = correction(clause.words[index])
     return Hit(index, index, found.right, found.evidence)
 
 
@@ -169,7 +169,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "orthography.boundary",
         "كتبت الكلمة مقطعة وحقها الوصل.",
-        lambda word: word.bare in _first_halves(),
+        _first_halves(),
         _together,
         wrong=("سألت {عن ما→عما} يحتاج إليه", "أحبه {من ذ→منذ} طفولته", "سنزوركم {إنشاء الله→إن شاء الله}"),
         right=("سألت عما يحتاج إليه", "إنشاء المدرسة مهم"),

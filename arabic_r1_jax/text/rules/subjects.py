@@ -19,6 +19,7 @@ from arabic_r1_jax.text.features import (
     words_of,
 )
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.lexicon import with_conjunctions
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import PRONOUNS, Reading, Word
 
@@ -233,7 +234,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "agreement.verb",
         "الفعل قبل فاعله مفرد دائما، ويطابقه في التذكير والتأنيث.",
-        lambda word: word.bare in intransitive(),
+        frozenset(intransitive()),
         _verb_then_subject,
         wrong=(
             "{ذهب البنت→ذهبت البنت} إلى المدرسة",
@@ -267,7 +268,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "agreement.verb",
         "الفعل الناقص يطابق اسمه في التذكير والتأنيث.",
-        lambda word: word.core in _KANA or word.core in _HE_WAS,
+        with_conjunctions({*_KANA, *_HE_WAS}),
         _kana_then_subject,
         wrong=("{كان البنت→كانت البنت} صغيرة", "{كان السيارة→كانت السيارة} جديدة", "{كانت الطقس→كان الطقس} جميلا"),
         right=("كان الولد صغيرا", "كانت البنت صغيرة", "ليس المرأة وحدها", "كان في المدينة سوق"),

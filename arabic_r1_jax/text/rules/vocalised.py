@@ -9,6 +9,7 @@ import re
 from arabic_r1_jax.text import lexicon, verb_forms
 from arabic_r1_jax.text.clauses import Clause
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.lexicon import with_conjunctions
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Word
 
@@ -272,7 +273,7 @@ def _rule(message: str, at, find, wrong: tuple[str, ...], right: tuple[str, ...]
 RULES: tuple[Rule, ...] = (
     _rule(
         "الاسم بعد حرف الجر مجرور.",
-        lambda word: word.core in _PREPOSITIONS,
+        with_conjunctions(_PREPOSITIONS),
         _preposition,
         ("جَلَسْنَا فِي {الْبَيْتُ→الْبَيْتِ}", "خَرَجَ مِنَ {الدَّارَ→الدَّارِ}"),
         ("جَلَسْنَا فِي الْبَيْتِ", "سَأَلَ عَنْ مَسَاجِدَ كَثِيرَةٍ"),
@@ -293,14 +294,14 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         "«كان» وأخواتها ترفع الاسم وتنصب الخبر.",
-        lambda word: word.core in _KANA or word.bare in _KANA,
+        with_conjunctions(_KANA),
         _kana,
         ("كَانَ الرَّجُلُ {كَرِيمٌ→كَرِيمًا} مَعَ ضُيُوفِهِ", "أَصْبَحَ {الْبَيْتَ→الْبَيْتُ} بَارِدًا"),
         ("كَانَ الرَّجُلُ كَرِيمًا",),
     ),
     _rule(
         "حركة آخر الفعل المضارع لا توافق الأداة التي قبله.",
-        lambda word: word.core in _MOODS,
+        with_conjunctions(_MOODS),
         _mood,
         ("لَمْ {يَذْهَبُ→يَذْهَبْ} خَالِدٌ", "لَنْ {أَتْرُكُ→أَتْرُكَ} صَدِيقِي"),
         ("لَمْ يَكْتُبِ الْوَلَدُ", "لَمْ يَرَ شَيْئًا", "لَمْ يَمُرَّ أَحَدٌ", "لَمْ يَكْتُبْهُ"),
@@ -343,7 +344,7 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         "المبتدأ مرفوع وإن تأخر.",
-        lambda word: word.core in ("في", "على"),
+        with_conjunctions(("في", "على")),
         _postponed,
         ("فِي الْحَقْلِ {أَشْجَارًا→أَشْجَارٌ} مُثْمِرَةٌ",),
         ("فِي الْحَقْلِ أَشْجَارٌ مُثْمِرَةٌ",),
