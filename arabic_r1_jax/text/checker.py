@@ -21,25 +21,30 @@ CONFIDENCE = 0.5  # findings below it are kept back
 
 
 @functools.cache
-def _triggers() -> tuple[dict[str, tuple[Rule, ...]], list[tuple[Callable[[Word], bool], tuple[Rule, ...]]]]:
-    """Rules by the spellings that trigger them, and the rest by the question that must be asked of a word."""
-    spellings, questions = defaultdict(list), defaultdict(list)
+def _by_spelling() -> dict[str, tuple[Rule, ...]]:
+    """The rules that wait for certain words, by these."""
+    found = defaultdict(list)
     for rule in RULES:
-        for trigger in rule.at if isinstance(rule.at, frozenset) else ():
-            spellings[trigger].append(rule)
-        if not isinstance(rule.at, frozenset):
-            questions[rule.at].append(rule)
-    return {one: tuple(rules) for one, rules in spellings.items()}, [
-        (at, tuple(rules)) for at, rules in questions.items()
-    ]
+        for spelling in rule.at if isinstance(rule.at, frozenset) else ():
+            found[spelling].append(rule)
+    return {spelling: tuple(rules) for spelling, rules in found.items()}
+
+
+@functools.cache
+def _by_question(last: str, marked: bool) -> list[tuple[Callable[[Word], bool], tuple[Rule, ...]]]:
+    """The other rules that a word with this last letter may trigger, by what must be asked of it."""
+    found = defaultdict(list)
+    for rule in RULES:
+        if not isinstance(rule.at, frozenset) and (marked or not rule.marked) and (not rule.ends or last in rule.ends):
+            found[rule.at].append(rule)
+    return [(at, tuple(rules)) for at, rules in found.items()]
 
 
 @functools.lru_cache(maxsize=1 << 17)
 def _word(text: str) -> Word:
     word = Word(text)
-    spellings, questions = _triggers()
-    rules = list(spellings.get(word.bare, ()))
-    for at, asked in questions:
+    rules = list(_by_spelling().get(word.bare, ()))
+    for at, asked in _by_question(word.bare[-1:], word.marked):
         if at(word):
             rules += asked
     word.rules = tuple(rules)

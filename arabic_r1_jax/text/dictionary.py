@@ -22,7 +22,7 @@ class _Suffix(NamedTuple):
 
 class _Hunspell(NamedTuple):
     stems: dict[str, frozenset[str]]
-    prefixes: dict[str, list[tuple[str, str, re.Pattern]]]  # by what is added: flag, removed, beginning of the stem
+    prefixes: dict[str, dict[tuple[str, re.Pattern], frozenset[str]]]  # by what is added: (removed, beginning): flags
     suffixes: dict[str, list[tuple[str, list[_Suffix]]]]  # by what is added: what is removed from the stem before
     longest_prefix: int
     longest_suffix: int
@@ -55,9 +55,9 @@ def _hunspell() -> _Hunspell:
             flag, removed, (added, _, then), condition = words[1], words[2], words[3].partition("/"), words[4]
             then = aliases[int(then)] if then else frozenset()
             rules[words[0]].append((flag, removed.strip("0"), added.strip("0"), then, condition))
-    prefixes, suffixes = defaultdict(list), defaultdict(lambda: defaultdict(dict))
+    prefixes, suffixes = defaultdict(lambda: defaultdict(frozenset)), defaultdict(lambda: defaultdict(dict))
     for flag, removed, added, _, condition in rules["PFX"]:
-        prefixes[added].append((flag, removed, _condition(condition, False)))
+        prefixes[added][removed, _condition(condition, False)] |= {flag}
     endings = defaultdict(list)  # by flag: what may be put on a suffix
     for flag, removed, added, then, _ in rules["SFX"]:
         endings[flag].append((removed, added, then))
@@ -75,35 +75,38 @@ def _hunspell() -> _Hunspell:
     return _Hunspell(stems, dict(prefixes), suffixes, max(map(len, prefixes)), max(map(len, suffixes)))
 
 
-@functools.lru_cache(maxsize=1 << 20)
+def is_stem(word: str) -> bool:
+    """Whether `word` is in the dictionary as it is: a tenth of the cost of `known`, for two thirds of its words."""
+    return word in _hunspell().stems
+
+
+@functools.lru_cache(maxsize=1 << 17)
 def known(word: str) -> bool:
     """Whether `word`, Arabic letters without marks, is in the dictionary."""
     data = _hunspell()
-    if word in data.stems:
+    if word in data.stems or _ends(word, None, data):
         return True
-    for length in range(min(data.longest_prefix + 1, len(word))):
-        for flag, removed, stem in data.prefixes.get(word[:length], ()) if length else (("", "", None),):
+    for length in range(1, min(data.longest_prefix + 1, len(word))):
+        for (removed, beginning), flags in data.prefixes.get(word[:length], {}).items():
             rest = removed + word[length:]
-            if flag and not stem.match(rest):
-                continue
-            if _ends(rest, flag, data):
+            if beginning.match(rest) and _ends(rest, flags, data):
                 return True
     return False
 
 
-def _ends(word: str, prefix: str, data: _Hunspell) -> bool:
-    """Whether `word` is a stem, or a stem with a suffix, in front of which the prefix flag may stand ("": none)."""
+def _ends(word: str, prefixes: frozenset[str] | None, data: _Hunspell) -> bool:
+    """Whether `word` is a stem, or a stem with a suffix, that one of the prefix flags, if any, may stand in front of."""
     flags = data.stems.get(word)
-    if flags is not None and (not prefix or prefix in flags):
+    if flags is not None and (prefixes is None or not prefixes.isdisjoint(flags)):
         return True
     for length in range(min(data.longest_suffix + 1, len(word))):
-        for removed, suffixes in data.suffixes.get(word[len(word) - length :], ()):
-            stem = word[: len(word) - length] + removed
-            if (flags := data.stems.get(stem)) is not None and any(
-                suffix.flag in flags
-                and (not prefix or prefix in suffix.then or prefix in flags)
-                and suffix.stem.search(stem)
-                for suffix in suffixes
-            ):
-                return True
+        end = len(word) - length
+        for removed, suffixes in data.suffixes.get(word[end:], ()):
+            stem = word[:end] + removed
+            if (flags := data.stems.get(stem)) is None:
+                continue
+            free = prefixes is None or not prefixes.isdisjoint(flags)
+            for suffix in suffixes:
+                if suffix.flag in flags and (free or not prefixes.isdisjoint(suffix.then)) and suffix.stem.search(stem):
+                    return True
     return False

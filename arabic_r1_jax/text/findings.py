@@ -45,6 +45,8 @@ class Rule(NamedTuple):
     wrong: tuple[str, ...]
     right: tuple[str, ...]
     confidence: float = 0.9
+    ends: str = ""  # letters: `at` is asked of words that end in one of them only
+    marked: bool = False  # and only of words with diacritics
 
 
 class Pattern(NamedTuple):

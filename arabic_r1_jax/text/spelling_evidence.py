@@ -73,7 +73,9 @@ _PREFIXES = ("ال", "ب", "ل", "ك", "بال", "كال")
 def standing(word: Word) -> str:
     """How well the sources know a word: "known", "guessed" or "unknown"."""
     bare = word.bare
-    if word.classes or (any(not verb.pronoun for verb in word.verbs) and not _ARTICLE.match(bare)):
+    if word.classes or (dictionary.is_stem(bare) and not _dictionary_errs(bare)):  # the cheapest question first
+        return "known"
+    if any(not verb.pronoun for verb in word.verbs) and not _ARTICLE.match(bare):
         return "known"
     if dictionary.known(bare) and not _dictionary_errs(bare):
         return "known"
@@ -254,7 +256,7 @@ def correction(word: Word) -> Correction | None:
     if own > 3e-4 or len(text) < 3 or text in _right():
         return None
     level = standing(word)
-    asks = not word.verbs and bool(_ASKS.match(text))
+    asks = bool(_ASKS.match(text)) and not word.verbs
     if level == "known" and not asks and (own > _RARE or not _DOUBTED.search(text)):
         return None
     if not (likely := _likely(text, own)):

@@ -19,10 +19,10 @@ _PRONOUNS = {letter: tuple(one for one in PRONOUNS if one[-1] == letter) for let
 _OBJECTS = _PRONOUNS | {"ي": ("ني",)}
 _NOT_LETTERS = re.compile(f"[{MARKS}{TATWEEL}{INVISIBLE}]+")
 _ARABIC = re.compile(f"[{ARABIC_LETTERS}]+")
-_CONJUNCTIONS = ("", "و", "ف")
 _NO_CLASS: frozenset[str] = frozenset()
 _PARTICIPLE = slots("ap", "pp")
 FINITE = slots("past", "ind", "sub", "juss", "imp")
+_INDICATIVE = slots("ind")
 
 
 class Reading(NamedTuple):
@@ -124,6 +124,13 @@ class Word:
         return bool(self.classes or self.nominals or self.verbs) or (self.arabic and dictionary.known(self.bare))
 
 
+def _conjunctions(bare: str) -> tuple[str, ...]:
+    """What may stand in front of a word: nothing, or the و or ف that it begins with."""
+    if len(bare) < 2:
+        return ()
+    return ("", bare[0]) if bare[0] in "وف" and len(bare) > 2 else ("",)
+
+
 def _article(rest: str) -> list[tuple[str, str, str]]:
     """(preposition, state, stem) for every way in which prefixes may stand in front of a stem."""
     found = [("", "", rest)]
@@ -143,19 +150,17 @@ def _article(rest: str) -> list[tuple[str, str, str]]:
 
 
 def _nominal_readings(bare: str) -> list[Reading]:
-    readings = []
-    for conjunction in _CONJUNCTIONS:
-        if not bare.startswith(conjunction) or len(bare) - len(conjunction) < 2:
-            continue
+    readings, forms, bound_forms = [], lexicon.forms(), lexicon.bound_forms()
+    for conjunction in _conjunctions(bare):
         for preposition, state, stem in _article(bare[len(conjunction) :]):
-            listed = lexicon.forms().get(stem)
+            listed = forms.get(stem)
             for nominal in listed or _guessed(stem):
                 if not (state and (nominal.construct or nominal.case == "a")):
                     readings.append(Reading(conjunction, preposition, state, nominal, bool(listed)))
             if not state:
                 for pronoun in _PRONOUNS.get(stem[-1], ()):
                     if stem.endswith(pronoun) and len(stem) > len(pronoun) + 1:
-                        for nominal in lexicon.bound_forms().get(stem.removesuffix(pronoun), ()):
+                        for nominal in bound_forms.get(stem.removesuffix(pronoun), ()):
                             readings.append(Reading(conjunction, preposition, "pron", nominal, True))
     return readings
 
@@ -195,27 +200,26 @@ def _guessed(stem: str) -> list[Nominal]:
 
 def _verb_readings(bare: str) -> list[VerbReading]:
     table, readings = verb_forms.load(), []
-    for conjunction in _CONJUNCTIONS:
-        rest = bare.removeprefix(conjunction)
-        if not bare.startswith(conjunction) or len(rest) < 2:
-            continue
-        for future in (False, True):
-            if future and (rest[0] != "س" or len(rest) < 4):
-                continue
-            stem = rest[1:] if future else rest
-            allowed = slots("ind") if future else FINITE
+    for conjunction in _conjunctions(bare):
+        rest = bare[len(conjunction) :]
+        for future in (False, True) if rest[0] == "س" and len(rest) > 3 else (False,):
+            stem, allowed = (rest[1:], _INDICATIVE) if future else (rest, FINITE)
             if found := table.get(stem, 0) & allowed:
                 readings.append(VerbReading(conjunction, future, "", found))
             for pronoun in _OBJECTS.get(stem[-1], ()):
                 if stem.endswith(pronoun) and len(stem) > len(pronoun) + 1:
-                    before = stem.removesuffix(pronoun)
-                    found = table.get(before, 0)
-                    if before[-1] == "و":  # the alif of the plural goes in front of a pronoun
-                        found |= table.get(before + "ا", 0)
-                        if before.endswith("تمو"):  # and تم opens to تمو
-                            found |= table.get(before[:-1], 0)
-                    elif before[-1] == "ا":
-                        found |= table.get(before[:-1] + "ى", 0)
-                    if found := found & allowed:
+                    if found := _bound_verb(stem[: -len(pronoun)], table) & allowed:
                         readings.append(VerbReading(conjunction, future, pronoun, found))
     return readings
+
+
+def _bound_verb(stem: str, table: dict[str, int]) -> int:
+    """The slots of a form in front of an object."""
+    found = table.get(stem, 0)
+    if stem[-1] == "و":  # the alif of the plural goes
+        found |= table.get(stem + "ا", 0)
+        if stem.endswith("تمو"):  # and تم opens to تمو
+            found |= table.get(stem[:-1], 0)
+    elif stem[-1] == "ا":
+        found |= table.get(stem[:-1] + "ى", 0)
+    return found

@@ -94,9 +94,15 @@ def _drop(clause: Clause, index: int, why: str) -> Hit:
     return Hit(index, index, word[:-2] + "ء" if word.endswith("ئا") else word[:-1], why)
 
 
+def _may_miss(word: Word) -> bool:
+    if not word.arabic or word.marked or (word.bare[-1] in "اةىونيت" and word.bare[-2:] not in {"ين", "ون", "ان"}):
+        return False
+    return _indefinite(word, "") and not (re.fullmatch(".ا.", word.bare) and word.slots)
+
+
 def _missing(clause: Clause, index: int) -> Hit | None:
     word = clause.words[index]
-    if index == 0 or word.marked or not _indefinite(word, "") or (re.fullmatch(".ا.", word.bare) and word.slots):
+    if index == 0:
         return None
     before, front = clause.words[index - 1], clause.word(index - 2)
     after = clause.word(index + 1)
@@ -186,7 +192,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "case_mood.accusative",
         _MESSAGE,
-        lambda word: (word.arabic and word.bare[-1] not in "اةىونيت") or word.bare[-2:] in {"ين", "ون", "ان", "ير"},
+        _may_miss,
         _missing,
         wrong=(
             "كان الجو {جميل→جميلا} أمس",
@@ -210,6 +216,7 @@ RULES: tuple[Rule, ...] = (
         "لا تلحق ألف التنوين إلا الاسم المنصوب.",
         lambda word: word.bare[-1:] == "ا" and len(word.bare) > 3,
         _extra,
+        ends="ا",
         wrong=("سكنا في {بيتا→بيت} من بيوت القرية", "جاء {رجلا→رجل} من القرية", "إن الجو {جميلا→جميل} اليوم"),
         right=("جاء راكبا", "كان الجو جميلا", "من كان مريضا"),
     ),

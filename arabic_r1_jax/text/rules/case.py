@@ -371,6 +371,7 @@ RULES: tuple[Rule, ...] = (
         _MESSAGE,
         lambda word: bool(_ENDING.fullmatch(word.bare)) and word.bare[-2] != "ا",
         _free,
+        ends="ن",
         wrong=(
             "تحدث الوزير إلى {الصحفيون→الصحفيين} بعد الاجتماع",
             "باع بضاعته {للمستوردون→للمستوردين} الأجانب",
@@ -404,6 +405,7 @@ RULES: tuple[Rule, ...] = (
         _MESSAGE,
         lambda word: word.bare.endswith("ان") and bool(_ENDING.fullmatch(word.bare)),
         _free,
+        ends="ن",
         wrong=(
             "رأيت {الولدان→الولدين} يركضان",
             "وقع الحادث بين {سيارتان→سيارتين} على الطريق",
@@ -415,7 +417,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "case_mood.dual",
         "«كلا» و«كلتا» مع الضمير تعربان إعراب المثنى: الجر بالياء.",
-        lambda word: bool(re.fullmatch("[بل]?كل(?:ا|تا)هما", word.bare)),
+        frozenset(start + both for start in ("", "ب", "ل") for both in ("كلاهما", "كلتاهما")),
         _both,
         wrong=("تحدثت مع {كلاهما→كليهما}", "مررت {بكلتاهما→بكلتيهما}"),
         right=("جاء كلاهما", "مع كليهما"),
@@ -433,6 +435,7 @@ RULES: tuple[Rule, ...] = (
         "نون المثنى وجمع المذكر السالم تحذف إذا أضيف إلى ما بعده.",
         lambda word: bool(_ENDING.fullmatch(word.bare)),
         _kept,
+        ends="ن",
         wrong=(
             "{معلمون→معلمو} المدرسة يحضرون الحفل",
             "تحدثت مع {مراسلين→مراسلي} القناة",

@@ -134,7 +134,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "case_mood.five_nouns",
         _MESSAGE,
-        lambda word: word.core in _DHU and word.core == word.bare,
+        frozenset(_DHU),
         _dhu,
         wrong=("كان جدي {ذو→ذا} هيبة ووقار", "تزوجت رجلا {ذو→ذا} مال", "استمعت إلى رجل {ذو→ذي} علم"),
         right=("هو رجل ذو علم", "كان ذا مال", "من ذا الرجل", "هو من ذي قبل أحسن"),

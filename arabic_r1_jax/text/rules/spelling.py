@@ -17,17 +17,16 @@ from arabic_r1_jax.text.words import Word
 PATTERNS: tuple[Pattern, ...] = ()
 
 
-def _is(kind: str) -> Callable[[Word], bool]:
-    def at(word: Word) -> bool:
-        found = correction(word) if word.arabic else None
-        return found is not None and found.kind == kind
-
-    return at
+def _is_mistake(word: Word) -> bool:
+    return word.arabic and correction(word) is not None
 
 
-def _correct(clause: Clause, index: int) -> Hit:
-    found = correction(clause.words[index])
-    return Hit(index, index, found.right, found.evidence)
+def _correct(kind: str) -> Callable[[Clause, int], Hit | None]:
+    def find(clause: Clause, index: int) -> Hit | None:
+        found = correction(clause.words[index])
+        return Hit(index, index, found.right, found.evidence) if found.kind == kind else None
+
+    return find
 
 
 _NAMES = frozenset(wrong for wrong in boundary.pairs() if "عبدال" in wrong)
@@ -149,7 +148,7 @@ _EXAMPLES = {  # kind: wrong, right
 
 RULES: tuple[Rule, ...] = (
     *(
-        Rule(f"orthography.{kind}", message, _is(kind), _correct, *_EXAMPLES[kind], 0.88)
+        Rule(f"orthography.{kind}", message, _is_mistake, _correct(kind), *_EXAMPLES[kind], 0.88)
         for kind, message in _MESSAGES.items()
     ),
     Rule(

@@ -267,7 +267,7 @@ def _topic(clause: Clause, index: int) -> Hit | None:
 
 
 def _rule(message: str, at, find, wrong: tuple[str, ...], right: tuple[str, ...], confidence: float = 0.85) -> Rule:
-    return Rule("case_mood.vocalised", message, at, find, wrong, right, confidence)
+    return Rule("case_mood.vocalised", message, at, find, wrong, right, confidence, marked=True)
 
 
 RULES: tuple[Rule, ...] = (
