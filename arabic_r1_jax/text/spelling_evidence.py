@@ -241,7 +241,7 @@ def _likely(text: str, own: float) -> list[tuple[float, str, str, _Bar]]:
 
 
 _DOUBTED = re.compile("[ضظة]|[هت]$|[ءأ]ا$|[ئءت]ن$")  # where a known word may be a mistake: the bars below 1e9
-_ASKS = re.compile("[وف]?(?:[بكل]?ال|[بكل])?[أإ]")  # what the dictionary may take for the أ of a question
+_ASKS = re.compile("[وف]?(?:[بكل]?ال|[بكل])?أ")  # what the dictionary may take for the أ of a question
 
 
 @functools.lru_cache(maxsize=1 << 17)

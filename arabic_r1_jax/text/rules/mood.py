@@ -133,7 +133,7 @@ def _jussive_of(clause: Clause, index: int) -> str | None:
     word = clause.words[index]
     if not word.bare or word.bare[0] not in "يتنأ":
         return None
-    if "ّ" in word.text:  # يُصيَّر is no hollow verb
+    if "ّ" in word.text or word.bare[1:] == "رني":  # يُصيَّر is no hollow verb; لم يرني has the jussive of رأى
         return None
     if short := _shortened(word.bare, _feminine_subject(clause.word(index + 1))):
         return short
@@ -141,6 +141,8 @@ def _jussive_of(clause: Clause, index: int) -> str | None:
 
 
 def _after_lam(clause: Clause, index: int) -> Hit | None:
+    if clause.words[index].conjunction == "ف" and clause.mark == "؟":  # فلِمَ asks why
+        return None
     if index + 1 < len(clause.words) and (short := _jussive_of(clause, index + 1)):
         return Hit(index + 1, index + 1, short, f"«{clause.words[index].text}» تجزم الفعل المضارع")
     return None
@@ -211,7 +213,7 @@ def _attached(clause: Clause, index: int) -> Hit | None:
         "لَ" in word.text[:3]
         or word.nominals
         or word.verbs
-        or any(one.bare[:2] in ("إن", "حت") for one in clause.words[:index])
+        or any(one.bare.lstrip("وف")[:2] in ("إن", "حت") for one in clause.words[:index])
     ):
         return None
     if (not index and head == "ل") or not (short := without_noon(verb)):
