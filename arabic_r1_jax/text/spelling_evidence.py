@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from arabic_r1_jax.text import dictionary, lexicon, verb_forms
 from arabic_r1_jax.text.frequency import frequency, table
-from arabic_r1_jax.text.spelling_variants import variants
+from arabic_r1_jax.text.spelling_variants import slips, variants
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Word
 
@@ -59,6 +59,7 @@ _UNSEEN = {  # for forms that web text never has
 }
 _BARS["letters"] = _Bar(0, 0, 1e9, 1e9)
 _BARS_UNSEEN = _BARS | _UNSEEN
+_SLIPS = 3e-6  # frequency of a word that a slip may have been meant for
 _LEAST = 1e-8  # in place of 0: the rarest frequency that the counts have
 _RARE = 2e-7  # a known word that is met more often than this stays as it is
 _WASL = re.compile(
@@ -259,9 +260,8 @@ def correction(word: Word) -> Correction | None:
     asks = bool(_ASKS.match(text)) and not word.verbs
     if level == "known" and not asks and (own > _RARE or not _DOUBTED.search(text)):
         return None
-    if not (likely := _likely(text, own)):
-        return None
-    if level == "known" and asks and likely[0][2] == "hamza" and _by_pattern(text, likely[0][1], "hamza"):
+    likely = _likely(text, own)
+    if level == "known" and asks and likely and likely[0][2] == "hamza" and _by_pattern(text, likely[0][1], "hamza"):
         level = "unknown"
     for support, variant, kind, bar in likely:
         if level == "known" and own > _RARE:
@@ -270,4 +270,23 @@ def correction(word: Word) -> Correction | None:
         found = dictionary.known(variant) or standing(Word(variant)) == "known"
         if enough and found and not _implausible(text, variant, kind):
             return Correction(variant, kind, f"«{text}» غير معروفة بهذا الرسم، و«{variant}» معروفة شائعة")
-    return None
+    if level != "unknown":
+        return None
+    return (own < 3 * _LEAST and _slip(text)) or _behind_conjunction(text)
+
+
+def _behind_conjunction(text: str) -> Correction | None:
+    """The mistake in what و or ف is joined to: with it the word may be too rare to have counts."""
+    if text[0] != "و" or len(text) < 6 or not (found := correction(Word(text[1:]))):
+        return None
+    return Correction("و" + found.right, found.kind, found.evidence)
+
+
+def _slip(text: str) -> Correction | None:
+    """A slip of the fingers: a letter too few or two that changed places, in a long word that web text never has."""
+    if len(text) < 7:
+        return None
+    found = max(slips(text), key=frequency)
+    if frequency(found) < _SLIPS or not dictionary.known(found):
+        return None
+    return Correction(found, "spelling", f"«{text}» غير معروفة، و«{found}» معروفة شائعة")

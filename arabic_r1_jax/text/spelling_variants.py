@@ -6,6 +6,8 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from arabic_r1_jax.text.letters import ALPHABET
+
 # Kind, weight beside other variants, place (in the stem: first, later, last, inner: neither; any), written>meant,meant.
 _ROWS = (
     ("hamza", 1.0, "first", "ا>أ,إ,آ أ>ا,إ,آ إ>ا,أ,آ أا>آ ءا>آ"),
@@ -83,3 +85,11 @@ def _stands(place: str, first: bool, at: int, last: bool, letter: str) -> bool:
     if place == "last":
         return last and at > 0
     return at > 0 and not (first and letter in "اأإآ") and (place == "later" or not last)
+
+
+def slips(word: str) -> Iterator[str]:
+    """The words that a slip of the fingers may have been meant for: one letter more, or two neighbours exchanged."""
+    for at in range(1, len(word)):
+        yield word[: at - 1] + word[at] + word[at - 1] + word[at + 1 :]
+        for letter in ALPHABET:
+            yield word[:at] + letter + word[at:]

@@ -67,7 +67,7 @@ PAIRS = (
     ("gulf", 2.0, r"(?:ما ادري|يا خوي|ما عندي|طال عمرك|عن جد)"),
 )
 
-_WORD = re.compile(r"[ء-غف-يٱپچژڤگکیڨڭ]+")
+_WORD = re.compile(r"(?<![A-Za-zء-ي])[ء-غف-يٱپچژڤگکیڨڭ]+(?![A-Za-z])")
 _SPELL = str.maketrans("کیٱ", "كيا", TATWEEL)
 _PAIR = re.compile(r"\b(?:" + "|".join(f"({shape})" for _, _, shape in PAIRS) + r")\b")
 

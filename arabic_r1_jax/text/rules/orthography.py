@@ -51,6 +51,22 @@ def _construct(before: Word | None, after: Word | None) -> bool:
     return before.core in ("في", "من", "إلى", "عن", "على") or CLASSES["person"](before)
 
 
+_HARDLY_HIS, _FAR_RARER = 12, 25
+
+
+def _hardly_his(stem: str) -> bool:
+    """Whether stem + ه is a stem in ة misspelt: far rarer than that, and far more frequent than with ها and هم.
+
+    A pronoun that is meant comes in every person; and what stands before it is a word without it.
+    """
+    own = frequency(stem + "ه")
+    if not _feminine(stem + "ة") or _listed(stem) or stem in lexicon.function_words() or own < 1e-7:
+        return False
+    others = frequency(stem + "ها") + frequency(stem + "هم") + 1e-8
+    surely = 4 if Word(stem + "ه").slots else 1  # that may be a verb and its object
+    return own > surely * _HARDLY_HIS * others and frequency(stem + "ة") > surely * _FAR_RARER * own
+
+
 def _ha(clause: Clause, index: int) -> Hit | None:
     word, before, after = clause.words[index], clause.word(index - 1), clause.word(index + 1)
     right = word.bare[:-1] + "ة"
@@ -60,6 +76,8 @@ def _ha(clause: Clause, index: int) -> Hit | None:
             return Hit(index, index, right, f"لا يتصل ضمير بما فيه «ال»، و«{right}» مؤنث بالتاء")
     if any(one.state != "pron" for one in word.nominals):
         return None
+    if any(_hardly_his(stem[:-1]) for _, stem in _stems(word.bare)):
+        return Hit(index, index, right, f"«{right}» هي الشائعة، ولا يكاد الضمير يتصل بهذا الاسم")
     if _construct(before, after) and frequency(right) > 20 * frequency(word.bare):
         return Hit(index, index, right, f"المضاف إلى «{after.text}» لا ضمير فيه")
     owned = {one.nominal.agrees for one in word.nominals}
