@@ -340,10 +340,10 @@ def test_questions_become_a_score_with_its_interval(protocol, files, capsys, tmp
 
 
 def test_arabic_is_checked_and_each_finding_stands_on_its_line(capsys, tmp_path):
-    (tmp_path / "essay.txt").write_text("عدنا إلى البيت.\nزرنا هذا المدرسة أمس.\n", encoding="utf-8")
+    (tmp_path / "essay.txt").write_text("عدنا إلى البيت.\nعدنا إلى هذا المدرسة أمس.\n", encoding="utf-8")
     assert cli.main(["check", str(tmp_path / "essay.txt")]) == 0
     shown = capsys.readouterr().out
-    assert f"{tmp_path / 'essay.txt'}:2:6 agreement.demonstrative" in shown
+    assert f"{tmp_path / 'essay.txt'}:2:10 agreement.demonstrative" in shown
     assert "«هذا المدرسة» ← «هذه المدرسة»" in shown
     assert "1 of 2 sentences flagged: 50.00%" in shown
     assert cli.main(["check", str(tmp_path / "essay.txt"), "--json"]) == 0
@@ -351,6 +351,6 @@ def test_arabic_is_checked_and_each_finding_stands_on_its_line(capsys, tmp_path)
 
 
 def test_arabic_is_checked_from_standard_input(capsys, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("زرنا هذا المدرسة أمس.".encode())))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("عدنا إلى هذا المدرسة أمس.".encode())))
     assert cli.main(["check", "-", "--json"]) == 0
     assert [found["where"] for found in json.loads(capsys.readouterr().out)["findings"]] == ["stdin"]

@@ -12,6 +12,9 @@ from arabic_r1_jax.text.words import Word
 
 _WORD = re.compile(f"[\\w{MARKS}{TATWEEL}{INVISIBLE}]+|\\n|[^\\w\\s]")
 _OPENS, _CLOSES = "«“‹", "»”›"
+_NAMED = frozenset(
+    "كلمة كتابة عبارة قول قولهم لفظ لفظة جملة خطأ صيغة".split()
+)  # a word in "marks" behind these is mentioned
 SENTENCE_ENDS = ".!?؟\n"
 _SENTENCE = re.compile(r"[^.!?؟\n]+(?:[.!?؟]+[»”)\]]*|\n|$)")
 
@@ -22,7 +25,7 @@ class Clause(NamedTuple):
     words: list[Word]
     spans: list[tuple[int, int]]  # characters of the text
     before: str  # the mark in front of it; "\\n" at the beginning of a line or of the text
-    quoted: bool  # between «guillemets» or “quotation marks”
+    quoted: bool  # between «guillemets» or “quotation marks”, or a word that is talked about in "marks"
     mark: str = "\n"  # the mark behind it
 
     def word(self, index: int) -> Word | None:
@@ -40,23 +43,27 @@ class Clause(NamedTuple):
 
 def clauses(text: str, word: Callable[[str], Word]) -> Iterator[Clause]:
     """Cut a text into clauses; `word` gives the `Word` of a spelling."""
-    words, spans, before, quotes = [], [], "\n", 0
+    words, spans, before, quotes, mentioned = [], [], "\n", 0, False
     for match in _WORD.finditer(text):
         token = match.group()
         if len(token) > 1 or token.isalnum():
-            words.append(word(token))
-            spans.append(match.span())
+            if (one := word(token)).bare:  # and not a tatweel alone
+                words.append(one)
+                spans.append(match.span())
             continue
+        named = token == '"' and bool(words) and words[-1].bare.removeprefix("ال") in _NAMED
         if words:
-            yield Clause(words, spans, before, quotes > 0, token)
+            yield Clause(words, spans, before, quotes > 0 or mentioned, token)
             words, spans = [], []
         before = token
+        if token in '"\n':
+            mentioned = named and not mentioned
         if token in _OPENS:
             quotes += 1
         elif token in _CLOSES or token == "\n":
             quotes = max(0, quotes - 1) if token != "\n" else 0
     if words:
-        yield Clause(words, spans, before, quotes > 0)
+        yield Clause(words, spans, before, quotes > 0 or mentioned)
 
 
 def sentences(text: str) -> list[tuple[int, int]]:

@@ -48,6 +48,7 @@ def fused(text: str) -> str | None:
     cuts = [match.end() for match in _LAST.finditer(text)]
     if match := _LEADER.match(text):
         cuts.append(match.end())
+    cuts += [match.start() for match in _SECOND.finditer(text)]
     for at in cuts:
         left, right = text[:at], text[at:]
         if _word(left) and _word(right) and standing(Word(text)) != "known":
@@ -56,6 +57,9 @@ def fused(text: str) -> str | None:
 
 
 _LEADER = re.compile(f"[وف]?(?:(?:{'|'.join(_LEADERS)})(?=ال...)|يا(?=[أإآا]...))")
+
+
+_SECOND = re.compile("(?<=...)ال(?=....)(?!الدين|الله)")  # يومالجمعة; names such as نورالدين have two words in one
 
 
 _PARTICLE_VERB = re.compile("([وف]?)(لا|ما|لم|لن|قد|لقد|سوف|هل)([يتن].{2,})")

@@ -35,24 +35,24 @@ def test_a_finding_says_what_where_and_why():
 
 
 def test_spans_count_from_the_beginning_of_the_text_in_every_line():
-    text = "سطر أول.\nزرنا هذا المدرسة.\r\nثم زرنا هذه البيت."
+    text = "سطر أول.\nعدنا إلى هذا المدرسة.\r\nثم زرنا هذه البيت."
     assert [text[slice(*finding.span)] for finding in check(text)] == ["هذا المدرسة", "هذه البيت"]
 
 
 def test_findings_less_sure_than_asked_are_kept_back():
-    text = "زرنا هذا المدرسة."
+    text = "عدنا إلى هذا المدرسة."
     (finding,) = check(text)
     assert check(text, confidence=finding.confidence) == [finding]
     assert check(text, confidence=finding.confidence + 0.01) == []
 
 
 def test_quoted_speech_is_left_alone():
-    assert check("قال الطفل: «زرنا هذا المدرسة»، فضحكنا.") == []
-    assert len(check("قال الطفل: زرنا هذا المدرسة، فضحكنا.")) == 1
+    assert check("قال الطفل: «عدنا إلى هذا المدرسة»، فضحكنا.") == []
+    assert len(check("قال الطفل: عدنا إلى هذا المدرسة، فضحكنا.")) == 1
 
 
 def test_a_quotation_mark_that_is_never_closed_ends_with_its_line():
-    assert len(check("قال: «نعم\nزرنا هذا المدرسة")) == 1
+    assert len(check("قال: «نعم\nعدنا إلى هذا المدرسة")) == 1
 
 
 def test_clauses_end_at_punctuation_and_know_what_stood_before():

@@ -25,7 +25,7 @@ def test_a_finding_has_the_line_and_column_where_a_reader_finds_it():
 
 
 def test_the_rate_is_of_sentences_with_any_finding():
-    twice = "زرنا هذا المدرسة وهذه البيت. عدنا إلى البيت. ما أجمل البيت!"
+    twice = "عدنا إلى هذا المدرسة وهذه البيت. عدنا إلى البيت. ما أجمل البيت!"
     result = files.examine([("a", TEXT), ("b", twice)], 0.5, nothing)
     assert (result["sentences"], result["flagged"], len(result["findings"])) == (6, 2, 3)
     assert result["rate"] == 2 / 6

@@ -132,6 +132,15 @@ def _chars(letters: str) -> frozenset[str]:
 
 _NUMBER = r"[\d.,/:٫٬]"
 
+_PERSIAN_LETTERS = re.compile("[پچژگکی]")
+
+
+def _arabic_digits(match: re.Match) -> str | None:
+    if _PERSIAN_LETTERS.search(match.string):
+        return None
+    return "".join(chr(ord(digit) - ord("۰") + ord("٠")) for digit in match.group())
+
+
 PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         "script.presentation",
@@ -211,6 +220,16 @@ PATTERNS: tuple[Pattern, ...] = (
         right=("بين ١٩٩٠ و2000", "سنة ١٩٩٨ و 1998", "يوم 12/5/2020"),
         confidence=0.95,
         needs=_chars("٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹"),
+    ),
+    Pattern(
+        "script.mixed_digits",
+        "الأرقام فارسية في نص عربي.",
+        re.compile("(?<![\\d.,٫٬])[۰-۹]*[۴-۶][۰-۹]*(?![\\d.,٫٬])"),
+        _arabic_digits,
+        wrong=("بلغ عدد المسجلين {۴۵۶→٤٥٦} طالبا",),
+        right=("بلغ عدد المسجلين ٤٥٦ طالبا",),
+        everywhere=False,
+        needs=_chars("۴۵۶"),
     ),
     Pattern(
         "script.hamza_separate",
