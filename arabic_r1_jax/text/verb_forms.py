@@ -52,6 +52,13 @@ def load() -> dict[str, int]:
     return _read(path)
 
 
+@functools.cache
+def having(*names: str) -> frozenset[str]:
+    """The forms that have one of these slots: a small set for a question that is asked often."""
+    wanted = slots(*names)
+    return frozenset(form for form, found in load().items() if found & wanted)
+
+
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """While one process conjugates the others wait; the lock goes with the process that holds it."""

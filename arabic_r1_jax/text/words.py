@@ -20,7 +20,6 @@ _OBJECTS = _PRONOUNS | {"ي": ("ني",)}
 _NOT_LETTERS = re.compile(f"[{MARKS}{TATWEEL}{INVISIBLE}]+")
 _ARABIC = re.compile(f"[{ARABIC_LETTERS}]+")
 _NO_CLASS: frozenset[str] = frozenset()
-_PARTICIPLE = slots("ap", "pp")
 FINITE = slots("past", "ind", "sub", "juss", "imp")
 _INDICATIVE = slots("ind")
 
@@ -131,37 +130,46 @@ def _conjunctions(bare: str) -> tuple[str, ...]:
     return ("", bare[0]) if bare[0] in "وف" and len(bare) > 2 else ("",)
 
 
-def _article(rest: str) -> list[tuple[str, str, str]]:
-    """(preposition, state, stem) for every way in which prefixes may stand in front of a stem."""
-    found = [("", "", rest)]
-    if rest[:2] == "ال" and len(rest) > 3:
-        found.append(("", "al", rest[2:]))
-    if rest[:1] in ("ب", "ك") and len(rest) > 2:
-        found.append((rest[0], "", rest[1:]))
-        if rest[1:3] == "ال" and len(rest) > 4:
-            found.append((rest[0], "al", rest[3:]))
-    if rest[:1] == "ل" and len(rest) > 2:
-        found.append(("ل", "", rest[1:]))
-        if rest[1] == "ل":
-            found.append(("ل", "al", rest[2:]))
-            if rest[2:3] != "ل":
-                found.append(("ل", "al", rest[1:]))  # للغة: the ل of the word and that of the article are one
-    return found
+_ARTICLE = (  # in front of a stem: letters, preposition, state, how many of the letters are cut off
+    ("", "", "", 0),
+    ("ال", "", "al", 2),
+    ("ب", "ب", "", 1),
+    ("بال", "ب", "al", 3),
+    ("ك", "ك", "", 1),
+    ("كال", "ك", "al", 3),
+    ("ل", "ل", "", 1),
+    ("لل", "ل", "al", 2),
+    ("لل", "ل", "al", 1),  # للغة: the ل of the word and that of the article are one
+)
+_SHORTEST = 2  # letters of a stem
+
+
+@functools.cache
+def _prefixes(first: str) -> list[tuple[str, str, str, str, int]]:
+    """(letters, conjunction, preposition, state, how many are cut off): what a word with this first letter may have."""
+    return [
+        (conjunction + letters, conjunction, preposition, state, len(conjunction) + cut)
+        for conjunction in ("", "و", "ف")
+        for letters, preposition, state, cut in _ARTICLE
+        if (conjunction + letters)[:1] in ("", first)
+    ]
 
 
 def _nominal_readings(bare: str) -> list[Reading]:
     readings, forms, bound_forms = [], lexicon.forms(), lexicon.bound_forms()
-    for conjunction in _conjunctions(bare):
-        for preposition, state, stem in _article(bare[len(conjunction) :]):
-            listed = forms.get(stem)
-            for nominal in listed or _guessed(stem):
-                if not (state and (nominal.construct or nominal.case == "a")):
-                    readings.append(Reading(conjunction, preposition, state, nominal, bool(listed)))
-            if not state:
-                for pronoun in _PRONOUNS.get(stem[-1], ()):
-                    if stem.endswith(pronoun) and len(stem) > len(pronoun) + 1:
-                        for nominal in bound_forms.get(stem.removesuffix(pronoun), ()):
-                            readings.append(Reading(conjunction, preposition, "pron", nominal, True))
+    for prefix, conjunction, preposition, state, cut in _prefixes(bare[0]):
+        stem = bare[cut:]
+        if len(stem) < _SHORTEST or not bare.startswith(prefix):
+            continue
+        listed = forms.get(stem)
+        for nominal in listed or _guessed(stem):
+            if not (state and (nominal.construct or nominal.case == "a")):
+                readings.append(Reading(conjunction, preposition, state, nominal, listed is not None))
+        if not state and stem[-1] in _PRONOUNS:
+            for pronoun in _PRONOUNS[stem[-1]]:
+                if stem.endswith(pronoun) and len(stem) > len(pronoun) + 1:
+                    for nominal in bound_forms.get(stem[: -len(pronoun)], ()):
+                        readings.append(Reading(conjunction, preposition, "pron", nominal, True))
     return readings
 
 
@@ -177,7 +185,7 @@ _ENDINGS = (  # of a participle: ending, gender, number, case
     ("ات", "f", "p", ""),
 )
 _ENDINGS_BY_LAST = {
-    letter: tuple(row for row in _ENDINGS if row[0][-1:] in ("", letter))
+    letter: tuple((ending, -len(ending) or None, *row) for ending, *row in _ENDINGS if ending[-1:] in ("", letter))
     for letter in {row[0][-1:] for row in _ENDINGS}
 }
 
@@ -185,15 +193,13 @@ _ENDINGS_BY_LAST = {
 def _guessed(stem: str) -> list[Nominal]:
     """Readings of a form that no list has: participles and masdars of the verb table, and nothing else."""
     found = []
-    table = verb_forms.load()
-    for ending, gender, number, case in _ENDINGS_BY_LAST.get(stem[-1], _ENDINGS[:1]):
-        if stem.endswith(ending) and len(stem) - len(ending) >= 3:
-            root = stem.removesuffix(ending)
-            if table.get(root, 0) & _PARTICIPLE:
-                found.append(Nominal(root, True, gender, number, False, case))
-                if ending == "ين":
-                    found.append(Nominal(root, True, gender, "d", False, case))
-    if not found and len(stem) > 4 and stem[0] in "تاإ" and table.get(stem, 0) & slots("vn") and stem[-1] not in "ةىا":
+    participles = verb_forms.having("ap", "pp")
+    for ending, end, gender, number, case in _ENDINGS_BY_LAST.get(stem[-1], _ENDINGS_BY_LAST[""]):
+        if (root := stem[:end]) in participles and len(root) >= 3 and stem.endswith(ending):
+            found.append(Nominal(root, True, gender, number, False, case))
+            if ending == "ين":
+                found.append(Nominal(root, True, gender, "d", False, case))
+    if not found and len(stem) > 4 and stem[0] in "تاإ" and stem[-1] not in "ةىا" and stem in verb_forms.having("vn"):
         found.append(Nominal(stem, False, "m", "s", False))
     return found
 
