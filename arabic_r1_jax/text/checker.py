@@ -31,11 +31,12 @@ def _by_spelling() -> dict[str, tuple[Rule, ...]]:
 
 
 @functools.cache
-def _by_question(last: str, marked: bool) -> list[tuple[Callable[[Word], bool], tuple[Rule, ...]]]:
-    """The other rules that a word with this last letter may trigger, by what must be asked of it."""
+def _by_question(first: str, last: str, marked: bool) -> list[tuple[Callable[[Word], bool], tuple[Rule, ...]]]:
+    """The other rules that a word with these letters at its ends may trigger, by what must be asked of it."""
     found = defaultdict(list)
     for rule in RULES:
-        if not isinstance(rule.at, frozenset) and (marked or not rule.marked) and (not rule.ends or last in rule.ends):
+        fits = (not rule.ends or last in rule.ends) and (not rule.starts or first in rule.starts)
+        if fits and (marked or not rule.marked) and not isinstance(rule.at, frozenset):
             found[rule.at].append(rule)
     return [(at, tuple(rules)) for at, rules in found.items()]
 
@@ -44,7 +45,7 @@ def _by_question(last: str, marked: bool) -> list[tuple[Callable[[Word], bool], 
 def _word(text: str) -> Word:
     word = Word(text)
     rules = list(_by_spelling().get(word.bare, ()))
-    for at, asked in _by_question(word.bare[-1:], word.marked):
+    for at, asked in _by_question(word.bare[:1], word.bare[-1:], word.marked):
         if at(word):
             rules += asked
     word.rules = tuple(rules)

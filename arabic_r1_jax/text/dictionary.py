@@ -24,8 +24,8 @@ class _Hunspell(NamedTuple):
     stems: dict[str, frozenset[str]]
     prefixes: dict[str, dict[tuple[str, re.Pattern], frozenset[str]]]  # by what is added: (removed, beginning): flags
     suffixes: dict[str, list[tuple[str, list[_Suffix]]]]  # by what is added: what is removed from the stem before
-    longest_prefix: int
-    longest_suffix: int
+    beginning: dict[str, list[int]]  # by the first letter of a prefix: how long prefixes are
+    ending: dict[str, list[int]]  # by the last letter of a suffix
 
 
 _ENTRY = re.compile(r"^([^/\t\n]+)(?:/([0-9]+))?", re.M)
@@ -72,7 +72,18 @@ def _hunspell() -> _Hunspell:
         flags = aliases[int(alias or 0)]
         stems[word] = _union(stems[word], flags) if word in stems else flags
     suffixes = {added: [(removed, list(rows)) for removed, rows in found.items()] for added, found in suffixes.items()}
-    return _Hunspell(stems, dict(prefixes), suffixes, max(map(len, prefixes)), max(map(len, suffixes)))
+    beginning, ending = defaultdict(set), defaultdict(set)
+    for added in prefixes:
+        beginning[added[:1]].add(len(added))
+    for added in suffixes:
+        ending[added[-1:]].add(len(added))
+    return _Hunspell(
+        stems,
+        dict(prefixes),
+        suffixes,
+        {letter: sorted(lengths) for letter, lengths in beginning.items()},
+        {letter: sorted(lengths | {0}) for letter, lengths in ending.items()},
+    )
 
 
 def is_stem(word: str) -> bool:
@@ -84,29 +95,44 @@ def is_stem(word: str) -> bool:
 def known(word: str) -> bool:
     """Whether `word`, Arabic letters without marks, is in the dictionary."""
     data = _hunspell()
-    if word in data.stems or _ends(word, None, data):
+    if word in data.stems:
         return True
-    for length in range(1, min(data.longest_prefix + 1, len(word))):
+    endings = _endings(word, data)
+    if _ends(word, None, endings, data):
+        return True
+    for length in data.beginning.get(word[:1], ()):
         for (removed, beginning), flags in data.prefixes.get(word[:length], {}).items():
             rest = removed + word[length:]
-            if beginning.match(rest) and _ends(rest, flags, data):
+            if length < len(word) and beginning.match(rest) and _ends(rest, flags, endings, data):
                 return True
     return False
 
 
-def _ends(word: str, prefixes: frozenset[str] | None, data: _Hunspell) -> bool:
+def _endings(word: str, data: _Hunspell) -> list[tuple[int, str, list[_Suffix]]]:
+    """(letters of the suffix, what is put in their place, rules) for every suffix that a word may have."""
+    return [
+        (length, removed, rules)
+        for length in data.ending.get(word[-1:]) or data.ending[""]
+        if length < len(word)
+        for removed, rules in data.suffixes.get(word[len(word) - length :], ())
+    ]
+
+
+def _ends(
+    word: str, prefixes: frozenset[str] | None, endings: list[tuple[int, str, list[_Suffix]]], data: _Hunspell
+) -> bool:
     """Whether `word` is a stem, or a stem with a suffix, that one of the prefix flags, if any, may stand in front of."""
     flags = data.stems.get(word)
     if flags is not None and (prefixes is None or not prefixes.isdisjoint(flags)):
         return True
-    for length in range(min(data.longest_suffix + 1, len(word))):
-        end = len(word) - length
-        for removed, suffixes in data.suffixes.get(word[end:], ()):
-            stem = word[:end] + removed
-            if (flags := data.stems.get(stem)) is None:
-                continue
-            free = prefixes is None or not prefixes.isdisjoint(flags)
-            for suffix in suffixes:
-                if suffix.flag in flags and (free or not prefixes.isdisjoint(suffix.then)) and suffix.stem.search(stem):
-                    return True
+    for length, removed, suffixes in endings:
+        if length >= len(word):
+            break
+        stem = word[: len(word) - length] + removed
+        if (flags := data.stems.get(stem)) is None:
+            continue
+        free = prefixes is None or not prefixes.isdisjoint(flags)
+        for suffix in suffixes:
+            if suffix.flag in flags and (free or not prefixes.isdisjoint(suffix.then)) and suffix.stem.search(stem):
+                return True
     return False

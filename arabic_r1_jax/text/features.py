@@ -124,6 +124,11 @@ def is_verb(word: Word | None) -> bool:
     return bool(word and word.slots and not word.classes and not word.nominals)
 
 
+def long_with_article(word: Word) -> bool:
+    """Whether a word begins with ال and three letters follow; a question that rules share is asked once."""
+    return word.bare.startswith("ال") and len(word.bare) > 4
+
+
 def is_preposition(word: Word | None) -> bool:
     return bool(word and word.classes & {"prep"})
 

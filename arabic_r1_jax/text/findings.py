@@ -46,6 +46,7 @@ class Rule(NamedTuple):
     right: tuple[str, ...]
     confidence: float = 0.9
     ends: str = ""  # letters: `at` is asked of words that end in one of them only
+    starts: str = ""  # and that begin with one of them
     marked: bool = False  # and only of words with diacritics
 
 

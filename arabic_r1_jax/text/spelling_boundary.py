@@ -40,15 +40,16 @@ def _word(text: str) -> bool:
     return len(text) > 1 and standing(Word(text)) == "known" and frequency(text) >= 1e-6
 
 
-@functools.lru_cache(maxsize=1 << 16)
 def fused(text: str) -> str | None:
     """Two words that were written as one, apart; None if `text` is a word or may be a name."""
-    if len(text) < 5 or frequency(text) > 1e-5:
+    if len(text) < 5:
         return None
-    cuts = [match.end() for match in _LAST.finditer(text)]
+    cuts = [match.end() for match in _LAST.finditer(text)] if "ة" in text[:-2] or "ى" in text[:-2] else []
     if match := _LEADER.match(text):
         cuts.append(match.end())
     cuts += [match.start() for match in _SECOND.finditer(text)]
+    if not cuts or frequency(text) > 1e-5:
+        return None
     for at in cuts:
         left, right = text[:at], text[at:]
         if _word(left) and _word(right) and standing(Word(text)) != "known":
@@ -65,7 +66,6 @@ _SECOND = re.compile("(?<=...)ال(?=....)(?!الدين|الله)")  # يوما�
 _PARTICLE_VERB = re.compile("([وف]?)(لا|ما|لم|لن|قد|لقد|سوف|هل)([يتن].{2,})")
 
 
-@functools.lru_cache(maxsize=1 << 16)
 def fused_verb(text: str) -> str | None:
     """A particle that was written onto a verb in the imperfect, apart (لايعرف); names are not so frequent."""
     match = _PARTICLE_VERB.fullmatch(text)

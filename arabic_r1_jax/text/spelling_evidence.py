@@ -78,7 +78,7 @@ def standing(word: Word) -> str:
     bare = word.bare
     if word.classes or (dictionary.is_stem(bare) and not _dictionary_errs(bare)):  # the cheapest question first
         return "known"
-    if any(not verb.pronoun for verb in word.verbs) and not _ARTICLE.match(bare):
+    if not _ARTICLE.match(bare) and any(not verb.pronoun for verb in word.verbs):
         return "known"
     if dictionary.known(bare) and not _dictionary_errs(bare):
         return "known"

@@ -19,6 +19,7 @@ _PRONOUNS = {letter: tuple(one for one in PRONOUNS if one[-1] == letter) for let
 _OBJECTS = _PRONOUNS | {"ي": ("ني",)}
 _NOT_LETTERS = re.compile(f"[{MARKS}{TATWEEL}{INVISIBLE}]+")
 _ARABIC = re.compile(f"[{ARABIC_LETTERS}]+")
+_PLAIN = re.compile(f"[{ARABIC_LETTERS.replace('ٱ', '')}]+")
 _NO_CLASS: frozenset[str] = frozenset()
 FINITE = slots("past", "ind", "sub", "juss", "imp")
 _INDICATIVE = slots("ind")
@@ -68,11 +69,14 @@ class Word:
 
     def __init__(self, text: str):
         self.text = text
+        self.rules = ()  # filled in by `check`
+        if _PLAIN.fullmatch(text):  # as most words
+            self.bare, self.arabic, self.number, self.marked = text, True, None, False
+            return
         self.bare = _NOT_LETTERS.sub("", text).replace("ٱ", "ا")
         self.arabic = bool(_ARABIC.fullmatch(self.bare))
         self.number = int(self.bare) if self.bare.isdecimal() and len(self.bare) < 16 else None
         self.marked = self.bare != text and any(mark in text for mark in MARKS)
-        self.rules = ()  # filled in by `check`
 
     def __repr__(self) -> str:
         return f"Word({self.text!r})"
@@ -171,6 +175,11 @@ def _nominal_readings(bare: str) -> list[Reading]:
                     for nominal in bound_forms.get(stem[: -len(pronoun)], ()):
                         readings.append(Reading(conjunction, preposition, "pron", nominal, True))
     return readings
+
+
+def stands_alone(bare: str) -> bool:
+    """Whether a word has a reading as a noun that takes no prefix or pronoun off it."""
+    return bare in lexicon.forms() or bool(len(bare) >= _SHORTEST and _guessed(bare))
 
 
 _ENDINGS = (  # of a participle: ending, gender, number, case

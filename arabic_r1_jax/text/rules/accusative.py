@@ -26,7 +26,7 @@ from arabic_r1_jax.text.rules.governors import (
     verb_only,
 )
 from arabic_r1_jax.text.verb_forms import slots
-from arabic_r1_jax.text.words import Word
+from arabic_r1_jax.text.words import Word, stands_alone
 
 PATTERNS: tuple[Pattern, ...] = ()
 
@@ -96,6 +96,8 @@ def _drop(clause: Clause, index: int, why: str) -> Hit:
 
 def _may_miss(word: Word) -> bool:
     if not word.arabic or word.marked or (word.bare[-1] in "اةىونيت" and word.bare[-2:] not in {"ين", "ون", "ان"}):
+        return False
+    if not stands_alone(word.bare):  # the cheapest question first
         return False
     return _indefinite(word, "") and not (re.fullmatch(".ا.", word.bare) and word.slots)
 

@@ -19,7 +19,6 @@ from arabic_r1_jax.text.features import (
 )
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
 from arabic_r1_jax.text.rules.antecedents import heads
-from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Reading, Word
 
 PATTERNS: tuple[Pattern, ...] = ()
@@ -41,7 +40,6 @@ def of_things() -> frozenset[str]:
     return frozenset(row[0] for row in lexicon.rows("agreement_adjectives.txt"))
 
 
-@functools.lru_cache(1 << 16)
 def _is_adjective(bare: str) -> bool:
     """Whether a spelling is a listed adjective or a participle in م, with or without the article."""
     stem = bare.removeprefix("ال")
@@ -49,8 +47,8 @@ def _is_adjective(bare: str) -> bool:
         return True
     if stem[:1] != "م" or len(stem) < 4:
         return False
-    participle, table = slots("ap", "pp"), verb_forms.load()
-    return any(stem.endswith(one) and table.get(stem.removesuffix(one), 0) & participle for one in _ENDINGS)
+    participles = verb_forms.having("ap", "pp")
+    return any(stem.endswith(one) and stem.removesuffix(one) in participles for one in _ENDINGS)
 
 
 @functools.lru_cache(1 << 17)

@@ -7,6 +7,7 @@ import re
 
 from arabic_r1_jax.text import lexicon
 from arabic_r1_jax.text.clauses import Clause
+from arabic_r1_jax.text.features import long_with_article
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
 from arabic_r1_jax.text.lexicon import Nominal
 from arabic_r1_jax.text.rules.governors import (
@@ -425,8 +426,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "case_mood.dual",
         _MESSAGE,
-        lambda word: bool(_BOUND.fullmatch(word.bare)) and not word.classes and word.bare[-1] != "ي",
+        lambda word: bool(_BOUND.fullmatch(word.bare)) and not word.classes,
         _construct,
+        ends="واهمنك",
         wrong=("في {يداه→يديه} آثار حروق", "تحدثت إلى {معلمو→معلمي} المدرسة"),
         right=("يداه نظيفتان", "معلمو المدرسة حاضرون"),
     ),
@@ -445,8 +447,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "case_mood.idafa",
         "المضاف إلى معرفة لا تدخله أل.",
-        lambda word: word.bare.startswith("ال") and len(word.bare) > 4,
+        long_with_article,
         _article,
+        starts="ا",
         wrong=("أضعت {المفتاح→مفتاح} السيارة قرب النادي",),
         right=("أعطيت الولد الكتاب", "زرت المدينة القديمة"),
     ),

@@ -248,6 +248,7 @@ _SUBJECTS = {
     "قد": "",
     "اللذان": "يا",
 }
+_SUBJECT_SPELLINGS = with_conjunctions(_SUBJECTS)
 _GOVERNORS = set("أن لن لم كي لكي حتى إن من مهما لا ل ألا لئلا إذا لو أينما متى ما".split())
 
 
@@ -346,6 +347,8 @@ RULES: tuple[Rule, ...] = (
         "الفعل المضارع بعد لام التعليل أو لام الأمر تحذف نونه.",
         lambda word: bool(_ORDER.fullmatch(word.bare)),
         _attached,
+        ends="ن",
+        starts="لفو",
         wrong=("اجتمعوا {ليذهبون→ليذهبوا} معا",),
         right=("أكلنا الليمون", "إنهم ليذهبون كل يوم"),
         confidence=0.8,
@@ -353,7 +356,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "case_mood.subjunctive",
         "الفعل المضارع مرفوع هنا: تثبت نونه.",
-        lambda word: word.core in _SUBJECTS or (word.bare.startswith("ال") and word.bare.endswith("ون")),
+        lambda word: word.bare in _SUBJECT_SPELLINGS or (word.bare.startswith("ال") and word.bare.endswith("ون")),
         _indicative,
         wrong=("المعلمون {يذهبوا→يذهبون} إلى المدرسة", "كانوا {يلعبوا→يلعبون} في الحديقة"),
         right=("لن يدخل المعلمون ويذهبوا", "هم كتبوا الدرس"),

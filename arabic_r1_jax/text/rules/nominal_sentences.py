@@ -56,9 +56,8 @@ _PARTICLES = frozenset("قد لا لن لم سوف".split())
 
 
 def _may_be_subject(word: Word) -> bool:
-    if word.bare in lexicon.forms():
-        return True
-    return word.bare[:2] == "ال" or word.bare[:3] in ("وال", "فال") or word.bare in KIN
+    bare = word.bare
+    return bare.startswith(("ال", "وال", "فال")) or bare in lexicon.forms() or bare in KIN
 
 
 def _subject_then_verb(clause: Clause, index: int) -> Hit | None:

@@ -214,15 +214,14 @@ GENDER_MESSAGE = "العدد لا يوافق معدوده في التذكير و
 KIND = "agreement.number"
 
 
-def is_unit(word: Word) -> bool:
-    return word.bare in table() and table()[word.bare].value <= 10
+UNITS = frozenset(word for word, numeral in table().items() if numeral.value <= 10)
 
 
 RULES: tuple[Rule, ...] = (
     Rule(
         KIND,
         GENDER_MESSAGE,
-        is_unit,
+        UNITS,
         _unit,
         wrong=(
             "اشترت أمي {خمس أقلام→خمسة أقلام} لأخي",

@@ -15,7 +15,7 @@ from arabic_r1_jax.text.numerals import (
     with_article,
     without_dual,
 )
-from arabic_r1_jax.text.rules.numbers import GENDER_MESSAGE, KIND, is_unit, many, not_plural, seen
+from arabic_r1_jax.text.rules.numbers import GENDER_MESSAGE, KIND, UNITS, many, not_plural, seen
 
 PATTERNS: tuple[Pattern, ...] = ()
 
@@ -110,7 +110,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         KIND,
         GENDER_MESSAGE,
-        is_unit,
+        UNITS,
         _behind,
         wrong=("قرأت {الكتب الثلاث→الكتب الثلاثة}", "في {السنوات الخمسة→السنوات الخمس} الأخيرة"),
         right=("السنوات الخمس", "رؤساء الدول الخمسة", "في غرفة واحدة"),

@@ -33,11 +33,12 @@ def _ends_in_ha(word: Word) -> bool:
     return bare[-1:] == "ه" and len(bare) > 2 and any(_feminine(stem) for _, stem in _stems(bare[:-1] + "ة"))
 
 
+_ALL_PREFIXES = tuple(c + p for c in ("", "و", "ف") for p in ("", "ال", "بال", "كال", "لل", "ب", "ل", "ك"))
+
+
 def _stems(bare: str) -> list[tuple[str, str]]:
     """(prefixes, stem) for every way of taking prefixes off."""
-    prefixes = ("", "ال", "بال", "كال", "لل", "ب", "ل", "ك")
-    found = [(c + p, bare[len(c + p) :]) for c in ("", "و", "ف") for p in prefixes if bare.startswith(c + p)]
-    return [(before, stem) for before, stem in found if len(stem) > 2]
+    return [(one, bare[len(one) :]) for one in _ALL_PREFIXES if bare.startswith(one) and len(bare) > len(one) + 2]
 
 
 def _feminine(stem: str) -> bool:
@@ -183,7 +184,8 @@ def _seat(clause: Clause, index: int) -> Hit | None:
 
 
 def _masdar(word: Word) -> bool:
-    if "أ" not in word.bare[:4]:
+    start = word.bare.find("أ", 0, 5)
+    if start < 0 or len(word.bare) < start + 5 or word.bare[:start] not in _ALL_PREFIXES:  # the cheapest question first
         return False
     for before, stem in _stems(word.bare):
         if stem[0] == "أ" and len(stem) > 4 and stem[-2:] != "ية":
@@ -231,6 +233,7 @@ RULES: tuple[Rule, ...] = (
         "كرسي الهمزة قبل الضمير يتبع إعراب الكلمة.",
         lambda word: _bound(word) is not None,
         _seat,
+        ends="هامنك",
         wrong=(
             "{أصدقائنا→أصدقاؤنا} ينتظروننا عند الباب",
             "ودع المسافر {أبنائه→أبناءه}",
@@ -244,6 +247,7 @@ RULES: tuple[Rule, ...] = (
         "همزة المصدر على وزن إفعال تكتب تحت الألف، ومصدر الخماسي والسداسي بلا همزة.",
         _masdar,
         _hamza_below,
+        starts="أوفبلكا",
         wrong=("يجب {أعادة→إعادة} الكتب", "حدث {أنفجار→انفجار} في المصنع"),
         right=("يجب إعادة الكتب", "أعمال المؤتمر", "أحوال الناس"),
     ),

@@ -2,6 +2,7 @@
 
 from arabic_r1_jax.text import lexicon, verb_forms
 from arabic_r1_jax.text.clauses import Clause
+from arabic_r1_jax.text.features import long_with_article
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
 from arabic_r1_jax.text.lexicon import Nominal, with_conjunctions
 from arabic_r1_jax.text.numerals import TIMES
@@ -170,8 +171,9 @@ RULES: tuple[Rule, ...] = (
     Rule(
         _PRONOUN,
         "الضمير المتصل لا يوافق الاسم الذي يعود إليه.",
-        lambda word: word.bare[:2] == "ال" and len(word.bare) > 4,
+        long_with_article,
         _possessor,
+        starts="ا",
         wrong=("{السيارة لونه→السيارة لونها} أحمر", "{المسجد مئذنتها→المسجد مئذنته} عالية"),
         right=("السيارة لونها أحمر", "اليوم سيارته معطلة"),
         confidence=0.8,
