@@ -242,7 +242,7 @@ def demonstrated(clause: Clause, index: int) -> int:
 
 
 DEMONSTRATIVES = frozenset("هذا هذه هذان هذين هاتان هاتين هؤلاء ذلك ذاك تلك أولئك ذانك ذينك تانك تينك".split())
-_OPENERS = frozenset("إن أن كأن لكن لعل ليت لأن حيث بينما إذ حين".split())
+OPENERS = frozenset("إن أن كأن لكن لعل ليت لأن حيث بينما إذ حين".split())
 
 
 def opens_clause(clause: Clause, index: int) -> bool:
@@ -251,4 +251,4 @@ def opens_clause(clause: Clause, index: int) -> bool:
     before = clause.word(index - 1)
     if before is None:
         return clause.begins_sentence or clause.before in "؛:"
-    return before.core in _OPENERS and before.text != "وان"
+    return before.core in OPENERS and before.text != "وان"

@@ -159,7 +159,7 @@ def _object(clause: Clause, index: int, before: Word, front: Word | None, after:
 def _extra(clause: Clause, index: int) -> Hit | None:
     """An ا where the case is no accusative: behind a preposition, as a subject, as a predicate of إن."""
     word = clause.words[index]
-    if index == 0 or word.marked or not _indefinite(word, "a"):
+    if index == 0:
         return None
     before = clause.words[index - 1]
     if _noun(word) and "prep" in before.classes and is_preposition(clause, index - 1) and word.bare not in _NAMES:
@@ -216,7 +216,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "case_mood.accusative",
         "لا تلحق ألف التنوين إلا الاسم المنصوب.",
-        lambda word: word.bare[-1:] == "ا" and len(word.bare) > 3,
+        lambda word: len(word.bare) > 3 and not word.marked and _indefinite(word, "a"),
         _extra,
         ends="ا",
         wrong=("سكنا في {بيتا→بيت} من بيوت القرية", "جاء {رجلا→رجل} من القرية", "إن الجو {جميلا→جميل} اليوم"),

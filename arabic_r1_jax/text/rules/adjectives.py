@@ -249,13 +249,26 @@ def may_be_adjective(word: Word) -> bool:
     return len(word.bare) > 2 and _is_adjective(word.bare)
 
 
-def adjective_rule(message: str, find, wrong: tuple[str, ...], right: tuple[str, ...], confidence: float) -> Rule:
-    return Rule("agreement.adjective", message, may_be_adjective, find, wrong, right, confidence)
+def may_be_indefinite(word: Word) -> bool:
+    """Whether a word can only be an adjective, without article or pronoun."""
+    readings = only_adjectives(word) if may_be_adjective(word) else ()
+    return bool(readings) and not any(one.state for one in readings)
+
+
+def may_be_definite(word: Word) -> bool:
+    """Whether a word may be an adjective, and has the article."""
+    readings = (only_adjectives(word) or word.nominals) if may_be_adjective(word) else ()
+    return bool(readings) and all(one.state == "al" for one in readings)
+
+
+def adjective_rule(message: str, at, find, wrong: tuple[str, ...], right: tuple[str, ...], confidence: float) -> Rule:
+    return Rule("agreement.adjective", message, at, find, wrong, right, confidence)
 
 
 RULES: tuple[Rule, ...] = (
     adjective_rule(
         "النعت لا يطابق منعوته في التذكير والتأنيث أو العدد.",
+        may_be_definite,
         _definite,
         (
             "في {المدن الكبير→المدن الكبيرة}",
@@ -274,6 +287,7 @@ RULES: tuple[Rule, ...] = (
     ),
     adjective_rule(
         "النعت لا يطابق منعوته في التذكير والتأنيث أو العدد.",
+        may_be_indefinite,
         _indefinite,
         ("اشترى {سيارة جديد→سيارة جديدة}", "حقق {نتائج مهم→نتائج مهمة}", "قابلت {مهندسين ناجح→مهندسين ناجحين}"),
         ("حياة فقير", "سيارة مدير جديد", "كتب أطفال جديدة", "قصة طويل شرحها", "كتاب كبير", "نتائج مهمة"),

@@ -3,6 +3,7 @@
 A word counts only if every reading of it is a dual or a sound plural of one case: سلطان and قانون never do.
 """
 
+import functools
 import re
 
 from arabic_r1_jax.text import lexicon
@@ -64,6 +65,7 @@ def _shown(word: Word, nominal: Nominal) -> str:
     return nominal.case if nominal.number != "s" else ""
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def _case(word: Word) -> str:
     """The case that all readings of a dual or sound plural show: n or o; "" if they differ or it is neither."""
     if not any(r.listed or _PARTICIPLE.fullmatch(r.nominal.lemma) for r in word.nominals):
@@ -163,8 +165,6 @@ def _free(clause: Clause, index: int) -> Hit | None:
     """A dual or plural with its ن, whose case the words in front of it settle."""
     word = clause.words[index]
     case = _case(word)
-    if not case:
-        return None
     attached = {r.preposition for r in _readings(word)}
     if "" not in attached and case == "n":
         if attached == {"ل"} and not any(r.state for r in word.nominals):
@@ -276,13 +276,22 @@ def _both(clause: Clause, index: int) -> Hit | None:
     return None
 
 
+def _is_construct(word: Word) -> bool:
+    """معلمو or يداه: a nominative by every reading, whose ن is gone."""
+    if not word.nominals or word.classes or not _BOUND.fullmatch(word.bare):
+        return False
+    return all(
+        r.nominal.construct
+        and (r.nominal.lemma in _PAIRS or r.nominal.number == "p")
+        and r.nominal.case == "n"
+        and not r.conjunction
+        for r in word.nominals
+    )
+
+
 def _construct(clause: Clause, index: int) -> Hit | None:
     """معلمو or يداه behind a preposition: the ن is gone, the case letter shows."""
     word = clause.words[index]
-    cases = {r.nominal.case for r in word.nominals if not r.conjunction}
-    alone = all(r.nominal.construct and (r.nominal.lemma in _PAIRS or r.nominal.number == "p") for r in word.nominals)
-    if not word.nominals or word.classes or not alone or cases != {"n"} or any(r.conjunction for r in word.nominals):
-        return None
     after = clause.word(index + 1)
     if all(r.state != "pron" for r in word.nominals) and not (after and after.nominals):
         return None
@@ -293,15 +302,20 @@ def _construct(clause: Clause, index: int) -> Hit | None:
     return None
 
 
+def _may_be_kept(word: Word) -> bool:
+    """Whether a word is a listed dual or sound plural with its ن that may own what is behind it."""
+    if not _ENDING.fullmatch(word.bare) or not _case(word) or word.slots or not _plain(word):
+        return False
+    if any(r.state or not r.listed for r in _readings(word)):
+        return False
+    return not any(r.nominal.lemma in TIME for r in word.nominals) and not all(r.nominal.adjective for r in word.nominals)
+
+
 def _kept(clause: Clause, index: int) -> Hit | None:
     """The ن of معلمون kept in front of the definite noun that it belongs to."""
     word, after = clause.words[index], clause.word(index + 1)
     case = _case(word)
-    if not after or not case or word.slots or not _plain(word) or any(r.state or not r.listed for r in _readings(word)):
-        return None
-    if any(r.nominal.lemma in TIME for r in word.nominals) or all(r.nominal.adjective for r in word.nominals):
-        return None
-    if after.classes or after.slots or not after.nominals:
+    if not after or after.classes or after.slots or not after.nominals:
         return None
     if any(r.state != "al" or r.nominal.adjective or r.preposition or not r.listed for r in after.nominals):
         return None
@@ -370,7 +384,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "case_mood.plural",
         _MESSAGE,
-        lambda word: bool(_ENDING.fullmatch(word.bare)) and word.bare[-2] != "ا",
+        lambda word: bool(_ENDING.fullmatch(word.bare)) and word.bare[-2] != "ا" and bool(_case(word)),
         _free,
         ends="ن",
         wrong=(
@@ -404,7 +418,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "case_mood.dual",
         _MESSAGE,
-        lambda word: word.bare.endswith("ان") and bool(_ENDING.fullmatch(word.bare)),
+        lambda word: word.bare.endswith("ان") and bool(_ENDING.fullmatch(word.bare) and _case(word)),
         _free,
         ends="ن",
         wrong=(
@@ -426,7 +440,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "case_mood.dual",
         _MESSAGE,
-        lambda word: bool(_BOUND.fullmatch(word.bare)) and not word.classes,
+        _is_construct,
         _construct,
         ends="واهمنك",
         wrong=("في {يداه→يديه} آثار حروق", "تحدثت إلى {معلمو→معلمي} المدرسة"),
@@ -435,7 +449,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "case_mood.idafa",
         "نون المثنى وجمع المذكر السالم تحذف إذا أضيف إلى ما بعده.",
-        lambda word: bool(_ENDING.fullmatch(word.bare)),
+        _may_be_kept,
         _kept,
         ends="ن",
         wrong=(

@@ -13,6 +13,8 @@ from arabic_r1_jax.text.rules.adjectives import (
     depends,
     fit,
     indefinite_noun,
+    may_be_definite,
+    may_be_indefinite,
     mismatch,
     of_things,
     only_adjectives,
@@ -100,6 +102,7 @@ def _article_too_much(clause: Clause, index: int) -> Hit | None:
 RULES: tuple[Rule, ...] = (
     adjective_rule(
         "النعت يطابق منعوته في التعريف والتنكير.",
+        may_be_indefinite,
         _article_missing,
         ("تحدث الخبير عن {الوضع اقتصادي→الوضع الاقتصادي} في حوار", "زرت {المتحف جديد→المتحف الجديد} مع أصدقائي"),
         ("ما زال الوضع صعبا", "قال الرجل إن البيت كبير", "السعر في السوق مرتفع", "دخل البيت غريب"),
@@ -107,6 +110,7 @@ RULES: tuple[Rule, ...] = (
     ),
     adjective_rule(
         "النعت يطابق منعوته في التعريف والتنكير.",
+        may_be_definite,
         _article_too_much,
         ("اشترى {حاسوبا المحمول→حاسوبا محمولا} من السوق", "ركب {سيارة الجديدة→سيارة جديدة}"),
         ("السيارة الجديدة", "وزارة الخارجية", "اشترى حاسوبا محمولا", "مدينة الكويت"),

@@ -171,7 +171,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         _DUAL,
         "الفعل بعد المثنى يكون بألف الاثنين.",
-        lambda word: word.bare[-2:] in ("ان", "ين") and len(word.bare) > 5,
+        lambda word: word.bare[-2:] in ("ان", "ين") and len(word.bare) > 5 and bool(_dual(word, ("al", "pron"))),
         _dual_verb,
         ends="ن",
         wrong=(
@@ -186,7 +186,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         _DUAL,
         "صفة المثنى وخبره مثنى مثله.",
-        lambda word: word.bare[-2:] in ("ان", "ين") and len(word.bare) > 4,
+        lambda word: word.bare[-2:] in ("ان", "ين") and len(word.bare) > 4 and bool(_dual(word)),
         _dual_adjective,
         ends="ن",
         wrong=("قرأت {كتابين جديد→كتابين جديدين}", "{الوالدان فخورون→الوالدان فخوران} بابنتهما"),

@@ -9,6 +9,8 @@ import functools
 from arabic_r1_jax.text import lexicon
 from arabic_r1_jax.text.clauses import Clause
 from arabic_r1_jax.text.features import (
+    DEMONSTRATIVES,
+    OPENERS,
     definite_noun,
     demands,
     governing_noun,
@@ -25,7 +27,7 @@ from arabic_r1_jax.text.rules.adjectives import (
     agreeing,
     depends,
     fit,
-    may_be_adjective,
+    may_be_indefinite,
     mismatch,
     only_adjectives,
 )
@@ -48,6 +50,8 @@ _IMPERSONAL = frozenset(
 
 _KANA_BEFORE = frozenset("كان كانت يكون تكون ليس ليست أصبح أصبحت".split())
 
+_IN_FRONT = _KANA_BEFORE | OPENERS | DEMONSTRATIVES
+
 _NO_ELATIVE = frozenset(
     "أعلن أصدر أطلق أرسل أنتج أنجز أنشأ أثبت أسهم أعرب أبرم أجرى ألقى أنهى ألغى أعطى أبدى أبلغ أخرج أدخل أغلق".split()
 )
@@ -63,6 +67,8 @@ def _may_be_subject(word: Word) -> bool:
 def _subject_then_verb(clause: Clause, index: int) -> Hit | None:
     """الطلاب ذهب, أختي يدرس, الأسعار ارتفعوا at the beginning of a sentence or behind إن and the like."""
     before = clause.word(index - 1)
+    if before and before.core not in _IN_FRONT:  # the cheapest question first
+        return None
     if not opens_clause(clause, index) and not (before and before.core in _KANA_BEFORE):
         return None
     noun = clause.word(index)
@@ -256,7 +262,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "agreement.adjective",
         "الخبر لا يطابق المبتدأ في التذكير والتأنيث أو العدد.",
-        may_be_adjective,
+        may_be_indefinite,
         _predicate,
         (
             "{السماء صافي→السماء صافية} هذا الصباح",

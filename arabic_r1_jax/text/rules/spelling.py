@@ -48,8 +48,15 @@ def _first_halves() -> frozenset[str]:
     return frozenset(wrong.split(" ")[0] for wrong in boundary.pairs() if " " in wrong)
 
 
+@functools.cache
+def _second_halves() -> frozenset[str]:
+    return frozenset(wrong.split(" ")[1] for wrong in boundary.pairs() if " " in wrong)
+
+
 def _together(clause: Clause, index: int) -> Hit | None:
     """A pair of the closed list that stands in the text with a space."""
+    if index + 1 == len(clause.words) or clause.words[index + 1].bare not in _second_halves():
+        return None
     words = [word.bare for word in clause.words[index : index + 3]]
     for length in (3, 2):
         wrong = " ".join(words[:length])
