@@ -81,7 +81,7 @@ def _hunspell() -> _Hunspell:
         stems,
         dict(prefixes),
         suffixes,
-        {letter: sorted(lengths) for letter, lengths in beginning.items()},
+        {letter: sorted(lengths, reverse=True) for letter, lengths in beginning.items()},
         {letter: sorted(lengths | {0}) for letter, lengths in ending.items()},
     )
 

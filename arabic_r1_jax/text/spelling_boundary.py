@@ -36,6 +36,11 @@ def pairs() -> dict[str, tuple[str, ...]]:
     return table
 
 
+def may_be_two(text: str) -> bool:
+    """Whether the letters of a word let it be two: no more is asked of most words."""
+    return _TWO.match(text) is not None
+
+
 def _word(text: str) -> bool:
     return len(text) > 1 and standing(Word(text)) == "known" and frequency(text) >= 1e-6
 
@@ -44,7 +49,7 @@ def fused(text: str) -> str | None:
     """Two words that were written as one, apart; None if `text` is a word or may be a name."""
     if len(text) < 5:
         return None
-    cuts = [match.end() for match in _LAST.finditer(text)] if "ة" in text[:-2] or "ى" in text[:-2] else []
+    cuts = [match.end() for match in _LAST.finditer(text)]
     if match := _LEADER.match(text):
         cuts.append(match.end())
     cuts += [match.start() for match in _SECOND.finditer(text)]
@@ -64,6 +69,7 @@ _SECOND = re.compile("(?<=...)ال(?=....)(?!الدين|الله)")  # يوما�
 
 
 _PARTICLE_VERB = re.compile("([وف]?)(لا|ما|لم|لن|قد|لقد|سوف|هل)([يتن].{2,})")
+_TWO = re.compile(f"{_LEADER.pattern}|{_PARTICLE_VERB.pattern}|.+[ةى]..")
 
 
 def fused_verb(text: str) -> str | None:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from arabic_r1_jax.text import dictionary, lexicon, verb_forms
 from arabic_r1_jax.text.frequency import frequency, table
-from arabic_r1_jax.text.spelling_variants import slips, variants
+from arabic_r1_jax.text.spelling_variants import of_kinds, slips, variants
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Word
 
@@ -225,10 +225,13 @@ def _verb(word: str) -> int:
     return verbs.get(word, 0) | (verbs.get(word[1:], 0) if word[:1] in _CONJUNCTIONS else 0)
 
 
-def _likely(text: str, own: float) -> list[tuple[float, str, str, _Bar]]:
+_OF_KNOWN = of_kinds({"ta_marbuta", "tanween", "dad_za"})  # what a known word may be, if any: the bars below 1e9
+
+
+def _likely(text: str, own: float, known: bool) -> list[tuple[float, str, str, _Bar]]:
     """Variants that would do if no source knew the word: (support, variant, kind, bar), the best first."""
     likely, least, count = [], 1.5 * own, table().get
-    for variant, kind, weight in variants(text):
+    for variant, kind, weight in variants(text, _OF_KNOWN) if known else variants(text):
         support = count(variant, 0.0) * weight
         if support >= least:
             bar = _bar(text, variant, kind, own)
@@ -262,7 +265,7 @@ def correction(word: Word) -> Correction | None:
     asks = bool(_ASKS.match(text)) and not word.verbs
     if level == "known" and not asks and (own > _RARE or not _DOUBTED.search(text)):
         return None
-    likely = _likely(text, own)
+    likely = _likely(text, own, level == "known" and not asks)
     if level == "known" and asks and likely and likely[0][2] == "hamza" and _by_pattern(text, likely[0][1], "hamza"):
         level = "unknown"
     for support, variant, kind, bar in likely:

@@ -4,7 +4,7 @@
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from arabic_r1_jax.text.letters import ALPHABET
 
@@ -31,17 +31,20 @@ _ROWS = (
 )
 
 
-def _tables() -> dict[str, list[tuple[str, str, float, tuple[str, ...]]]]:
+_Table = dict[str, list[tuple[str, str, float, tuple[str, ...]]]]  # what is written: place, kind, weight, what is meant
+
+
+def of_kinds(kinds: Container[str]) -> tuple[frozenset[str], _Table]:
+    """The rows of some kinds of mistake, for `variants`: by what is written, and the first letters of that."""
     table = defaultdict(list)
     for kind, weight, place, pairs in _ROWS:
-        for pair in pairs.split():
+        for pair in pairs.split() if kind in kinds else ():
             written, _, meant = pair.partition(">")
             table[written].append((place, kind, weight, tuple(meant.split(","))))
-    return dict(table)
+    return frozenset(written[0] for written in table), dict(table)
 
 
-_TABLE = _tables()
-_WRITTEN = frozenset(written[0] for written in _TABLE)
+_ALL = of_kinds({row[0] for row in _ROWS})
 
 
 def _starts(word: str) -> set[int]:
@@ -62,11 +65,11 @@ def _starts(word: str) -> set[int]:
     return starts
 
 
-def variants(word: str) -> Iterator[tuple[str, str, float]]:
+def variants(word: str, rows: tuple[frozenset[str], _Table] = _ALL) -> Iterator[tuple[str, str, float]]:
     """(another spelling, the kind of mistake this one would be, its weight) for each row of the tables that applies."""
-    starts, end, table = None, len(word), _TABLE
+    starts, end, (letters, table) = None, len(word), rows
     for at, letter in enumerate(word):
-        if letter not in _WRITTEN:
+        if letter not in letters:
             continue
         for stop in range(at + 1, min(at + 4, end + 1)):
             for place, kind, weight, meant in table.get(word[at:stop], ()):

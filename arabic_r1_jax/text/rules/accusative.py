@@ -216,7 +216,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "case_mood.accusative",
         "لا تلحق ألف التنوين إلا الاسم المنصوب.",
-        lambda word: len(word.bare) > 3 and not word.marked and _indefinite(word, "a"),
+        lambda word: len(word.bare) > 3 and not word.marked and stands_alone(word.bare) and _indefinite(word, "a"),
         _extra,
         ends="ا",
         wrong=("سكنا في {بيتا→بيت} من بيوت القرية", "جاء {رجلا→رجل} من القرية", "إن الجو {جميلا→جميل} اليوم"),

@@ -262,7 +262,8 @@ def may_be_definite(word: Word) -> bool:
 
 
 def adjective_rule(message: str, at, find, wrong: tuple[str, ...], right: tuple[str, ...], confidence: float) -> Rule:
-    return Rule("agreement.adjective", message, at, find, wrong, right, confidence)
+    starts = "ا" if at is may_be_definite else ""
+    return Rule("agreement.adjective", message, at, find, wrong, right, confidence, starts=starts)
 
 
 RULES: tuple[Rule, ...] = (

@@ -278,9 +278,9 @@ def _both(clause: Clause, index: int) -> Hit | None:
 
 def _is_construct(word: Word) -> bool:
     """معلمو or يداه: a nominative by every reading, whose ن is gone."""
-    if not word.nominals or word.classes or not _BOUND.fullmatch(word.bare):
+    if not _BOUND.fullmatch(word.bare) or word.classes:
         return False
-    return all(
+    return bool(word.nominals) and all(
         r.nominal.construct
         and (r.nominal.lemma in _PAIRS or r.nominal.number == "p")
         and r.nominal.case == "n"

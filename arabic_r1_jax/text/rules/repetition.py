@@ -80,7 +80,7 @@ _CONDITIONS = frozenset("إن إذا لو من كلما متى مهما لما �
 
 
 def _may_repeat(word: Word) -> bool:
-    return word.arabic and len(word.bare) > 1 and (word.text in _FUNCTION_TWICE or len(word.bare) > 3)
+    return word.arabic and (len(word.bare) > 3 or (len(word.bare) > 1 and word.text in _FUNCTION_TWICE))
 
 
 def _twice(clause: Clause, index: int) -> Hit | None:

@@ -35,7 +35,9 @@ _NAMES = frozenset(wrong for wrong in boundary.pairs() if "عبدال" in wrong)
 def _joined(word: Word) -> str | None:
     if not word.arabic or len(word.bare) < 4 or word.bare in _NAMES:
         return None
-    return boundary.pairs().get(word.bare) or boundary.fused(word.bare) or boundary.fused_verb(word.bare)
+    if listed := boundary.pairs().get(word.bare):
+        return listed
+    return (boundary.fused(word.bare) or boundary.fused_verb(word.bare)) if boundary.may_be_two(word.bare) else None
 
 
 def _apart(clause: Clause, index: int) -> Hit:
