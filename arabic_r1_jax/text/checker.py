@@ -48,7 +48,7 @@ def _word(text: str) -> Word:
     for at, asked in _by_question(word.bare[:1], word.bare[-1:], word.marked):
         if at(word):
             rules += asked
-    word.rules = tuple(rules)
+    word.rules = tuple([(rule.find, rule) for rule in rules])
     return word
 
 
@@ -86,8 +86,8 @@ def _rules(clause: Clause, start: int) -> Iterator[Finding]:
     if clause.quoted:
         return
     for index, word in enumerate(clause.words):
-        for rule in word.rules:
-            if hit := rule.find(clause, index):
+        for find, rule in word.rules:
+            if hit := find(clause, index):
                 span = start + clause.spans[hit.first][0], start + clause.spans[hit.last][1]
                 yield _finding(span, rule, hit.suggestion, hit.evidence)
 

@@ -22,12 +22,14 @@ class _Suffix(NamedTuple):
 
 class _Hunspell(NamedTuple):
     stems: dict[str, frozenset[str]]
-    prefixes: dict[str, dict[tuple[str, re.Pattern], frozenset[str]]]  # by what is added: (removed, beginning): flags
+    # By what is added: (removed, beginning): flags, None where nothing is.
+    prefixes: dict[str, dict[tuple[str, re.Pattern], frozenset[str] | None]]
     suffixes: dict[str, list[tuple[str, list[_Suffix]]]]  # by what is added: what is removed from the stem before
-    beginning: dict[str, list[int]]  # by the first letter of a prefix: how long prefixes are
+    beginning: dict[str, list[int]]  # by the first letter of a word: how long its prefix may be
     ending: dict[str, list[int]]  # by the last letter of a suffix
 
 
+_NO_PREFIX = (0,)
 _ENTRY = re.compile(r"^([^/\t\n]+)(?:/([0-9]+))?", re.M)
 
 
@@ -77,11 +79,12 @@ def _hunspell() -> _Hunspell:
         beginning[added[:1]].add(len(added))
     for added in suffixes:
         ending[added[-1:]].add(len(added))
+    prefixes[""] = {("", _condition(".", False)): None}
     return _Hunspell(
         stems,
         dict(prefixes),
         suffixes,
-        {letter: sorted(lengths, reverse=True) for letter, lengths in beginning.items()},
+        {letter: [0, *sorted(lengths, reverse=True)] for letter, lengths in beginning.items()},
         {letter: sorted(lengths | {0}) for letter, lengths in ending.items()},
     )
 
@@ -98,9 +101,7 @@ def known(word: str) -> bool:
     if word in data.stems:
         return True
     endings = _endings(word, data)
-    if _ends(word, None, endings, data):
-        return True
-    for length in data.beginning.get(word[:1], ()):
+    for length in data.beginning.get(word[:1], _NO_PREFIX):
         for (removed, beginning), flags in data.prefixes.get(word[:length], {}).items():
             rest = removed + word[length:]
             if length < len(word) and beginning.match(rest) and _ends(rest, flags, endings, data):

@@ -250,7 +250,6 @@ _DOUBTED = re.compile("[ضظة]|[هت]$|[ءأ]ا$|[ئءت]ن$")  # where a known
 _ASKS = re.compile("[وف]?(?:[بكل]?ال|[بكل])?أ")  # what the dictionary may take for the أ of a question
 
 
-@functools.lru_cache(maxsize=1 << 17)
 def correction(word: Word) -> Correction | None:
     """What a word of Arabic letters is a mistake for; None if it is right or nobody can say."""
     text = word.bare

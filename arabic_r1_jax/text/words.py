@@ -65,46 +65,26 @@ class _lazy:
 
 
 class Word:
-    """A spelling and its readings. `text` is as written; `bare` is without marks, tatweel and invisible characters."""
+    """A spelling and its readings. `text` is as written; `bare` is without marks, tatweel and invisible characters.
+
+    Of a function word `conjunction` is the و or ف in front, `core` the rest, `classes` those of function_words.txt: whole
+    if it can be. Any other word has no classes, and all of it is its core.
+    """
 
     def __init__(self, text: str):
         self.text = text
-        self.rules = ()  # filled in by `check`
+        self.rules = ()  # filled in by `check`: (find, rule) pairs
         if _PLAIN.fullmatch(text):  # as most words
             self.bare, self.arabic, self.number, self.marked = text, True, None, False
-            return
-        self.bare = _NOT_LETTERS.sub("", text).replace("ٱ", "ا")
-        self.arabic = bool(_ARABIC.fullmatch(self.bare))
-        self.number = int(self.bare) if self.bare.isdecimal() and len(self.bare) < 16 else None
-        self.marked = self.bare != text and any(mark in text for mark in MARKS)
+        else:
+            self.bare = _NOT_LETTERS.sub("", text).replace("ٱ", "ا")
+            self.arabic = bool(_ARABIC.fullmatch(self.bare))
+            self.number = int(self.bare) if self.bare.isdecimal() and len(self.bare) < 16 else None
+            self.marked = self.bare != text and any(mark in text for mark in MARKS)
+        self.conjunction, self.core, self.classes = _split(self.bare)
 
     def __repr__(self) -> str:
         return f"Word({self.text!r})"
-
-    @_lazy
-    def split(self) -> tuple[str, str, frozenset[str]]:
-        """(conjunction, the rest, its classes): the word as a function word, whole if it can be, else without و or ف."""
-        table = lexicon.function_words()
-        if found := table.get(self.bare):
-            return "", self.bare, found
-        if self.bare[:1] in ("و", "ف") and (found := table.get(self.bare[1:])):
-            return self.bare[0], self.bare[1:], found
-        return "", self.bare, _NO_CLASS
-
-    @_lazy
-    def conjunction(self) -> str:
-        """و or ف in front of a function word."""
-        return self.split[0]
-
-    @_lazy
-    def core(self) -> str:
-        """The function word without its conjunction; any other word as it is."""
-        return self.split[1]
-
-    @_lazy
-    def classes(self) -> frozenset[str]:
-        """Classes of function_words.txt, empty for other words."""
-        return self.split[2]
 
     @_lazy
     def nominals(self) -> tuple[Reading, ...]:
@@ -125,6 +105,15 @@ class Word:
     def known(self) -> bool:
         """Whether the spelling is a word by any source."""
         return bool(self.classes or self.nominals or self.verbs) or (self.arabic and dictionary.known(self.bare))
+
+
+def _split(bare: str) -> tuple[str, str, frozenset[str]]:
+    table = lexicon.function_words()
+    if found := table.get(bare):
+        return "", bare, found
+    if bare[:1] in ("و", "ف") and (found := table.get(bare[1:])):
+        return bare[0], bare[1:], found
+    return "", bare, _NO_CLASS
 
 
 def _conjunctions(bare: str) -> tuple[str, ...]:

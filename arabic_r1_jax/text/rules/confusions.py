@@ -163,10 +163,15 @@ def _spellings() -> frozenset[str]:
 def _is(word: Word | None, condition: _Condition) -> bool:
     if word is None:
         return None in condition.classes
-    joined = word.bare[0] in "وف" and condition.place != ">"  # what و joins on does not stand beside the word
-    if word.bare in condition.words or (joined and word.bare[1:] in condition.words):
+    bare, words = word.bare, condition.words
+    if bare in words:
         return True
-    return any(test is not None and test(word) for test in condition.classes)
+    if bare[0] in "وف" and condition.place != ">" and bare[1:] in words:  # what و joins on does not stand beside the word
+        return True
+    for test in condition.classes:  # a loop, since any() costs more than most of the tests
+        if test is not None and test(word):
+            return True
+    return False
 
 
 def _holds(clause: Clause, conjunction: str, first: int, last: int, condition: _Condition) -> bool:
@@ -202,16 +207,21 @@ def _rows(kind: str, word: Word) -> tuple[str, list[tuple[str, _Row]]]:
 
 
 def _rule(kind: str) -> Rule:
+    table = _tables()[kind]
+
     def find(clause: Clause, index: int) -> Hit | None:
         word = clause.words[index]
         if word.marked and _VOWELS.search(word.text):
             return None
-        conjunction, rows = _rows(kind, word)
+        conjunction, rows = _rows(kind, word) if word.bare not in table else ("", table[word.bare])
         for right, row in rows:
             last = index + bool(row.second)
             if row.second and (last >= len(clause.words) or clause.words[last].bare != row.second):
                 continue
-            if all(_holds(clause, conjunction, index, last, condition) for condition in row.conditions):
+            for condition in row.conditions:
+                if not _holds(clause, conjunction, index, last, condition):
+                    break
+            else:
                 if row.right == "-":
                     return None
                 beside = [word.text for word in (clause.word(index - 1), clause.word(last + 1)) if word]
@@ -219,7 +229,7 @@ def _rule(kind: str) -> Rule:
         return None
 
     wrong, right = EXAMPLES[kind]
-    at = frozenset(start + spelling for spelling in _tables()[kind] for start in ("", "و", "ف"))
+    at = frozenset(start + spelling for spelling in table for start in ("", "و", "ف"))
     return Rule(kind, MESSAGES[kind], at, find, wrong, right)
 
 

@@ -21,9 +21,12 @@ def _is_mistake(word: Word) -> bool:
     return word.arabic and correction(word) is not None
 
 
+_correction = functools.lru_cache(maxsize=1 << 12)(correction)  # rules of all kinds ask for that of the same word
+
+
 def _correct(kind: str) -> Callable[[Clause, int], Hit | None]:
     def find(clause: Clause, index: int) -> Hit | None:
-        found = correction(clause.words[index])
+        found = _correction(clause.words[index])
         return Hit(index, index, found.right, found.evidence) if found.kind == kind else None
 
     return find
