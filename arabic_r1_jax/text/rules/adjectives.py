@@ -12,6 +12,7 @@ from arabic_r1_jax.text.clauses import Clause
 from arabic_r1_jax.text.features import (
     accepted,
     adjective,
+    concrete,
     named,
     of_a_group,
     values,
@@ -150,6 +151,10 @@ def _definite(clause: Clause, index: int) -> Hit | None:
         readings = (
             tuple(one for one in readings if one.nominal.adjective) if all(_person(one) for one in readings) else ()
         )
+    if not readings and _no_subject_behind(clause, index - 1):  # الكهربائي, a person as well
+        readings = tuple(one for one in word.nominals if one.nominal.adjective)
+        if any(one.nominal.lemma[-1] != "ي" or not one.listed for one in word.nominals):
+            return None
     if not readings or not all(one.state == "al" for one in readings):
         return None
     chain = heads(clause, index - 1)
@@ -218,7 +223,9 @@ def _indefinite(clause: Clause, index: int) -> Hit | None:
         return None
     if not nouns or fit(nouns, word, readings) or of_a_group(nouns):
         return None
-    things = all(one.nominal.lemma in of_things() for one in readings)
+    if _object_and_adjective(clause, index, nouns, readings):
+        return mismatch(clause, index - 1, index, agreeing(readings, nouns, "", "a"), nouns)
+    things = all(one.nominal.lemma in of_things() for one in readings) or _thing_between(clause, index, nouns)
     with_nun = all(one.nominal.case and one.nominal.number != "s" for one in nouns)
     accusative = any(one.nominal.case == "a" for one in readings)
     if values(readings) == {"fp"} or (values(readings) == {"fs"} and readings[0].nominal.lemma[-1] == "ي"):
@@ -238,6 +245,41 @@ def _indefinite(clause: Clause, index: int) -> Hit | None:
         return None
     case = "a" if accusative or any(one.nominal.case == "a" for one in nouns) else "o"
     return mismatch(clause, index - 1, index, agreeing(readings, nouns, "", case), nouns)
+
+
+def _object_and_adjective(
+    clause: Clause, index: int, nouns: tuple[Reading, ...], readings: tuple[Reading, ...]
+) -> bool:
+    """ثوبا مطرزة بخيوط: tanween lets no genitive follow; not what a number counts (عشرون كتابا جديدة)."""
+    before = clause.word(index - 2)
+    if index < 2 or before is None or before.number is not None or before.classes - {"prep"}:
+        return False
+    if before.bare.endswith(("ون", "ين")) or values(readings) != {"fs"} or values(nouns) != {"ms"}:
+        return False
+    after = clause.word(index + 1)
+    if after is None or not (after.classes & {"prep"} or after.bare[0] in "بل"):
+        return False
+    feminine = any("fs" in values(word.nominals) or word.bare[0] == "ت" for word in clause.words[: index - 1])
+    participle = not all(one.listed for one in readings)
+    certain = all(one.nominal.case == "a" and one.nominal.lemma in concrete() for one in nouns)
+    return certain and not (feminine and participle and nouns[0].nominal.human)
+
+
+def _thing_between(clause: Clause, index: int, nouns: tuple[Reading, ...]) -> bool:
+    """علاقة قوي بين: what stands between things is no person."""
+    after = clause.word(index + 1)
+    things = all(not one.nominal.human and one.nominal.lemma[-1] == "ة" for one in nouns)
+    return bool(after and things and after.bare in ("بين", "تجاه", "إزاء", "حول"))
+
+
+def _no_subject_behind(clause: Clause, place: int) -> bool:
+    """Whether no person in the masculine can be the subject behind the noun at a place."""
+    before = clause.word(place - 1)
+    if before is None:
+        return False
+    return bool(before.classes & {"prep"}) or bool(
+        before.slots and not before.nominals and not before.slots & slots("past_3ms", "ind_3ms", "sub_3ms", "juss_3ms")
+    )
 
 
 def _of_a_people(readings: tuple[Reading, ...], nouns: tuple[Reading, ...]) -> bool:
@@ -290,7 +332,12 @@ RULES: tuple[Rule, ...] = (
         "النعت لا يطابق منعوته في التذكير والتأنيث أو العدد.",
         may_be_indefinite,
         _indefinite,
-        ("اشترى {سيارة جديد→سيارة جديدة}", "حقق {نتائج مهم→نتائج مهمة}", "قابلت {مهندسين ناجح→مهندسين ناجحين}"),
+        (
+            "اشترى {سيارة جديد→سيارة جديدة}",
+            "حقق {نتائج مهم→نتائج مهمة}",
+            "قابلت {مهندسين ناجح→مهندسين ناجحين}",
+            "لبست هند {ثوبا قديمة→ثوبا قديما} من الحرير",
+        ),
         ("حياة فقير", "سيارة مدير جديد", "كتب أطفال جديدة", "قصة طويل شرحها", "كتاب كبير", "نتائج مهمة"),
         0.8,
     ),

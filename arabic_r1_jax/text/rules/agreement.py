@@ -3,7 +3,7 @@
 A rule fires when no reading of the one word fits any reading of the other, and both are known for certain.
 """
 
-from arabic_r1_jax.text import dictionary
+from arabic_r1_jax.text import dictionary, verb_forms
 from arabic_r1_jax.text.clauses import Clause
 from arabic_r1_jax.text.features import (
     accepted,
@@ -16,6 +16,7 @@ from arabic_r1_jax.text.features import (
     values,
 )
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.rules.subjects import intransitive
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Word
 
@@ -46,6 +47,8 @@ _PREFIXED = {
 }
 
 _MASCULINE_IN_TA = frozenset("علامة خليفة داعية طاغية راوية نابغة باقعة رحالة فهامة نسابة بحاثة داهية عبدة".split())
+
+_FEMININE_IN_YN = frozenset("الأرضين السنين الأهلين".split())  # broken or sound plurals, no duals
 
 _SHE = slots("past_3fs", "ind_3fs")
 
@@ -107,6 +110,23 @@ def _stands_alone(clause: Clause, index: int, demonstrative: str, noun: frozense
     return bool(before.nominals or before.classes or not before.slots or before.slots & (third | _SHE))
 
 
+def _no_room(clause: Clause, index: int, wanted: frozenset[str]) -> bool:
+    """Whether ذلك can be no subject or object: behind a feminine verb without objects, or a masdar."""
+    before, earlier = clause.word(index - 1), clause.word(index - 2)
+    if before is None or not wanted <= {"fs", "things", "fp"}:
+        return False
+    if one := intransitive().get(before.bare):
+        return one.person == "3fs" and not before.nominals
+    masdar = all(one.nominal.lemma.startswith(("إ", "ت")) and not one.state for one in before.nominals)
+    if not before.nominals or before.classes or not masdar or before.bare[-1] in "ةا" or before.conjunction:
+        return False
+    table = verb_forms.load()
+    return bool(table.get(before.bare, 0) & slots("vn")) and bool(
+        earlier and earlier.slots and not earlier.nominals and clause.word(index + 2)
+        and clause.word(index + 2).classes & {"prep"}
+    )  # fmt: skip
+
+
 def _demonstrative(clause: Clause, index: int) -> Hit | None:
     word, noun = clause.word(index), clause.word(index + 1)
     if not noun:
@@ -115,9 +135,10 @@ def _demonstrative(clause: Clause, index: int) -> Hit | None:
     distance, fits, _ = _FITS[demonstrative]
     wanted = _noun_values(noun)
     readings = definite_noun(noun)
-    if not wanted or (wanted | accepted(readings)) & fits:
+    if not wanted or (wanted | accepted(readings)) & fits or noun.bare in _FEMININE_IN_YN:
         return None
-    if _stands_alone(clause, index, demonstrative, wanted, {reading.nominal.lemma for reading in readings}):
+    alone = _stands_alone(clause, index, demonstrative, wanted, {reading.nominal.lemma for reading in readings})
+    if alone and not (demonstrative == word.bare == "ذلك" and _no_room(clause, index, wanted)):
         return None
     after = clause.word(index + 2)
     joined = after and after.bare[0] == "و" and "ms" in wanted
@@ -192,6 +213,7 @@ RULES: tuple[Rule, ...] = (
             "قرأت {هذا الكتابين→هذين الكتابين} في يومين",
             "لن أنسى {ذلك الرحلة→تلك الرحلة} ما حييت",
             "سكنت في {تلك الحي→ذلك الحي} عشر سنوات",
+            "يمنع إدخال {ذلك المواد→تلك المواد} إلى المختبر",
         ),
         right=(
             "هذه المدرسة كبيرة",

@@ -86,10 +86,20 @@ def _whole(verb: Word) -> int:
     return functools.reduce(int.__or__, whole, 0) or verb.slots
 
 
+def _described(word: Word | None) -> bool:
+    """Whether a word is an adjective in the dual, with the article (الصناعيان)."""
+    return bool(word and word.bare[-2:] == "ان" and word.nominals) and all(
+        one.nominal.adjective and one.nominal.number == "d" and one.state == "al" for one in word.nominals
+    )
+
+
 def _dual_verb(clause: Clause, index: int) -> Hit | None:
     """A dual in front of a verb that is not dual."""
-    noun, verb = clause.word(index), clause.word(index + 1)
+    noun, place = clause.word(index), index + 1
     which = _dual(noun, ("al", "pron"))
+    if which and _described(clause.word(place)) and noun.bare[-2:] == "ان":
+        place += 1
+    verb = clause.word(place)
     inna = index > 0 and clause.word(index - 1).bare.lstrip("وف") in _INNA
     oblique = noun.bare[-2:] == "ين"
     if oblique and not (inna and any(r.nominal.human for r in noun.nominals) and not (verb and verb.slots & ONE)):
@@ -101,15 +111,16 @@ def _dual_verb(clause: Clause, index: int) -> Hit | None:
     if not verb.slots & persons("3ms", "3fs", "3mp", "3fp", "3md", "3fd"):
         return None
     if verb.slots & ONE and (
-        (index > 0 and not inna) or verb.bare in IMPERSONAL or refers(clause, index + 2, ("هما",))
+        (index > 0 and not inna) or verb.bare in IMPERSONAL or refers(clause, place + 1, ("هما",))
     ):
         return None
     if verb.bare[-1] == "ا" and verb.bare[-2] != "و" and index > 0:
         return None  # it may be a noun in the accusative
     prefix = verb.verbs[0].conjunction + ("س" if verb.verbs[0].future else "")
     form = _dual_of(verb.bare.removeprefix(prefix), which)
-    right = f"{noun.text} {prefix}{form}" if form else None
-    return Hit(index, index + 1, right, f"«{noun.text}» مثنى " + {"m": "مذكر", "f": "مؤنث"}[which])
+    between = "".join(f"{word.text} " for word in clause.words[index:place])
+    right = f"{between}{prefix}{form}" if form else None
+    return Hit(index, place, right, f"«{noun.text}» مثنى " + {"m": "مذكر", "f": "مؤنث"}[which])
 
 
 def _dual_adjective(clause: Clause, index: int) -> Hit | None:
@@ -178,6 +189,7 @@ RULES: tuple[Rule, ...] = (
             "{الولدان لعبوا→الولدان لعبا} الكرة",
             "{الطالبتان يدرسون→الطالبتان تدرسان} الطب",
             "{الطالبتان يدرسان→الطالبتان تدرسان} الطب",
+            "{القمران الصناعيان دخلت→القمران الصناعيان دخلا} المدار",
             "إن {الولدين يلعبون→الولدين يلعبان} هنا",
             "جاء {الأخوان وجلسوا→الأخوان وجلسا} قرب الموقد",
         ),
