@@ -20,6 +20,7 @@ from arabic_r1_jax.text.features import (
 )
 from arabic_r1_jax.text.findings import Hit, Pattern, Rule
 from arabic_r1_jax.text.rules.antecedents import heads
+from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Reading, Word
 
 PATTERNS: tuple[Pattern, ...] = ()
