@@ -104,7 +104,7 @@ def plain(word: Word | None) -> list[Nominal]:
     if not word or not word.arabic or word.classes - {"adverb", "number"}:
         return []
     readings = [r for r in word.nominals if not (r.conjunction or r.preposition or r.state)]
-    found = [r.nominal for r in readings]
+    found = [r.nominal for r in readings if not r.nominal.construct]
     return without_dual(found) if word.bare.endswith("ين") else found
 
 
