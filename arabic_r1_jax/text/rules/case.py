@@ -306,9 +306,9 @@ def _may_be_kept(word: Word) -> bool:
     """Whether a word is a listed dual or sound plural with its ن that may own what is behind it."""
     if not _ENDING.fullmatch(word.bare) or not _case(word) or word.slots or not _plain(word):
         return False
-    if any(r.state or not r.listed for r in _readings(word)):
+    if any(r.state or not r.listed for r in _readings(word)) or all(r.nominal.adjective for r in word.nominals):
         return False
-    return not any(r.nominal.lemma in TIME for r in word.nominals) and not all(r.nominal.adjective for r in word.nominals)
+    return not any(r.nominal.lemma in TIME for r in word.nominals)
 
 
 def _kept(clause: Clause, index: int) -> Hit | None:

@@ -166,12 +166,10 @@ def _is(word: Word | None, condition: _Condition) -> bool:
     bare, words = word.bare, condition.words
     if bare in words:
         return True
-    if bare[0] in "وف" and condition.place != ">" and bare[1:] in words:  # what و joins on does not stand beside the word
+    joined = bare[0] in "وف" and condition.place != ">"  # what و joins on does not stand beside the word
+    if joined and bare[1:] in words:
         return True
-    for test in condition.classes:  # a loop, since any() costs more than most of the tests
-        if test is not None and test(word):
-            return True
-    return False
+    return any(test is not None and test(word) for test in condition.classes)
 
 
 def _holds(clause: Clause, conjunction: str, first: int, last: int, condition: _Condition) -> bool:
