@@ -150,5 +150,5 @@ def rtl(text: str) -> str:
 
 
 def isolated(text: str) -> str:
-    """`text` as a right-to-left island in a left-to-right line: it reads properly, and so does what stands around it."""
+    """`text` as a right-to-left island in a left-to-right line: it reads properly, and so does what is around it."""
     return f"{_RLI}{text}{_PDI}"

@@ -122,7 +122,7 @@ def _endings(word: str, data: _Hunspell) -> list[tuple[int, str, list[_Suffix]]]
 def _ends(
     word: str, prefixes: frozenset[str] | None, endings: list[tuple[int, str, list[_Suffix]]], data: _Hunspell
 ) -> bool:
-    """Whether `word` is a stem, or a stem with a suffix, that one of the prefix flags, if any, may stand in front of."""
+    """Whether `word` is a stem, or a stem with a suffix, that one of the prefix flags, if any, may precede."""
     flags = data.stems.get(word)
     if flags is not None and (prefixes is None or not prefixes.isdisjoint(flags)):
         return True

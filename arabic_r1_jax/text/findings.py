@@ -36,7 +36,7 @@ class Hit(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """A rule over words. `find` gets a clause and the index of a word that `at` holds for, or has among its spellings."""
+    """A rule over words. `find` gets a clause and the index of a word that `at` holds for, or whose spelling it has."""
 
     kind: str
     message: str

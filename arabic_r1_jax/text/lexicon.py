@@ -102,7 +102,7 @@ def _inflected(
 
 
 def _nouns() -> dict[str, tuple[str, bool, list[str]]]:
-    """Gender, humanity and plurals of each noun; where two lists differ, either gender is right and humanity is open."""
+    """Gender, humanity and plurals of each noun; where two lists differ, either is right, and it is no person."""
     table: dict[str, tuple[str, bool, list[str]]] = {}
     for path in sorted(_DATA.glob("nouns_*.txt")):
         for word, kind, plurals in rows(path.name):

@@ -67,8 +67,8 @@ class _lazy:
 class Word:
     """A spelling and its readings. `text` is as written; `bare` is without marks, tatweel and invisible characters.
 
-    Of a function word `conjunction` is the و or ف in front, `core` the rest, `classes` those of function_words.txt: whole
-    if it can be. Any other word has no classes, and all of it is its core.
+    Of a function word `conjunction` is the و or ف in front, `core` the rest, `classes` those of function_words.txt:
+    whole if it can be. Any other word has no classes, and all of it is its core.
     """
 
     def __init__(self, text: str):
@@ -211,9 +211,12 @@ def _verb_readings(bare: str) -> list[VerbReading]:
             if found := table.get(stem, 0) & allowed:
                 readings.append(VerbReading(conjunction, future, "", found))
             for pronoun in _OBJECTS.get(stem[-1], ()):
-                if stem.endswith(pronoun) and len(stem) > len(pronoun) + 1:
-                    if found := _bound_verb(stem[: -len(pronoun)], table) & allowed:
-                        readings.append(VerbReading(conjunction, future, pronoun, found))
+                if (
+                    stem.endswith(pronoun)
+                    and len(stem) > len(pronoun) + 1
+                    and (found := _bound_verb(stem[: -len(pronoun)], table) & allowed)
+                ):
+                    readings.append(VerbReading(conjunction, future, pronoun, found))
     return readings
 
 

@@ -19,7 +19,9 @@ def _source(word: str) -> Path | str:
 
 
 def _options(parser: Parser) -> None:
-    parser.add_argument("files", type=_source, nargs="+", metavar="FILE", help="text or JSON Lines in UTF-8; - is stdin")
+    parser.add_argument(
+        "files", type=_source, nargs="+", metavar="FILE", help="text or JSON Lines in UTF-8; - is stdin"
+    )
     parser.add_argument(
         "--confidence",
         type=bounded(float, 0, 1),

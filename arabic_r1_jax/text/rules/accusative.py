@@ -47,7 +47,7 @@ _NAMES = frozenset("أفقا ناسا فولا بولا كارلا نورا لو
 
 @functools.lru_cache(1 << 17)
 def _indefinite(word: Word | None, case: str) -> bool:
-    """Whether every noun reading of a word is a masculine singular in the case, and the ا of the accusative can show."""
+    """Whether each noun reading of a word is a masculine singular in the case, and the ا of the accusative can show."""
     if (
         word is None
         or word.classes
@@ -108,9 +108,15 @@ def _missing(clause: Clause, index: int) -> Hit | None:
         return None
     before, front = clause.words[index - 1], clause.word(index - 2)
     after = clause.word(index + 1)
-    if _indefinite(before, "a") and _adjective(word) and not _noun(word) and not word.slots and ends(clause, index):
-        if not (front and (front.classes & {"kana", "prep"} or front.core in INNA)):
-            return _add(clause, index, f"نعت «{before.text}» المنصوب")
+    if (
+        _indefinite(before, "a")
+        and _adjective(word)
+        and not _noun(word)
+        and not word.slots
+        and ends(clause, index)
+        and not (front and (front.classes & {"kana", "prep"} or front.core in INNA))
+    ):
+        return _add(clause, index, f"نعت «{before.text}» المنصوب")
     if _adjective(word) and (asked := predicate(clause, index)):
         own = "pronoun" not in before.classes
         if asked.case == "a" and ends(clause, index) and own and before.core not in {"كانوا", "كنا", "كانا"}:
@@ -145,9 +151,15 @@ def _object(clause: Clause, index: int, before: Word, front: Word | None, after:
     if takes_object(before) and sure and not _NOUNLIKE.fullmatch(before.bare):
         return _add(clause, index, f"مفعول به للفعل «{before.text}»")
     human = all(r.nominal.human for r in word.nominals)
-    if accusative_adjective and not human and front and (front.slots or takes_object(before)):
-        if any(r.state and r.nominal.human for r in before.nominals) and "kana" not in front.classes:
-            return _add(clause, index, f"مفعول به، ونعته «{after.text}» منصوب")
+    if (
+        accusative_adjective
+        and not human
+        and front
+        and (front.slots or takes_object(before))
+        and any(r.state and r.nominal.human for r in before.nominals)
+        and "kana" not in front.classes
+    ):
+        return _add(clause, index, f"مفعول به، ونعته «{after.text}» منصوب")
     if before.bare not in _GROWING and front and front.bare in _GROWING and is_definite(before):
         return _add(clause, index, f"تمييز بعد «{front.text}»")
     start = phrase_start(clause, index - 1)

@@ -19,9 +19,14 @@ def _wanted(clause: Clause, index: int, letter: str) -> tuple[str, str] | None:
     """The case of a father or brother at an index, and why."""
     if index == 0:
         after = clause.word(1)
-        if clause.begins_sentence and letter != "و" and after and not after.classes:
-            if any(r.listed and r.nominal.human and not (r.state or r.nominal.adjective) for r in after.nominals):
-                return "n", "الاسم مبتدأ"
+        if (
+            clause.begins_sentence
+            and letter != "و"
+            and after
+            and not after.classes
+            and any(r.listed and r.nominal.human and not (r.state or r.nominal.adjective) for r in after.nominals)
+        ):
+            return "n", "الاسم مبتدأ"
         return None
     before = clause.words[index - 1]
     if before.core == "يا":
@@ -84,9 +89,14 @@ def _dhu_case(clause: Clause, index: int) -> tuple[str, str] | None:
         return "a", f"هو خبر «{front.text}»"
     after = clause.word(index + 1)
     same = after and after.bare.startswith("ال") == before.bare.startswith("ال")
-    if index > 1 and same and front.classes & {"prep"} and front.core not in {"حتى", "منذ", "من"}:
-        if any(not r.preposition and r.nominal.number == "s" for r in before.nominals):
-            return "g", f"نعت «{before.text}» المجرور"
+    if (
+        index > 1
+        and same
+        and front.classes & {"prep"}
+        and front.core not in {"حتى", "منذ", "من"}
+        and any(not r.preposition and r.nominal.number == "s" for r in before.nominals)
+    ):
+        return "g", f"نعت «{before.text}» المجرور"
     return None
 
 

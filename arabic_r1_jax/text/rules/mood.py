@@ -14,8 +14,7 @@ from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import PRONOUNS, Word
 
 PATTERNS: tuple[Pattern, ...] = ()
-
-_INDICATIVE, _SUBJUNCTIVE, _JUSSIVE = slots("ind"), slots("sub"), slots("juss")
+INDICATIVE, _SUBJUNCTIVE, _JUSSIVE = slots("ind"), slots("sub"), slots("juss")
 _SHORT = {"ون": "وا", "ان": "ا", "ين": "ي"}  # the five verbs without their ن
 _FIVE = {"وا": "ون", "ا": "ان", "ي": "ين"}
 _FIVE_PERSONS = {
@@ -38,20 +37,6 @@ _FULL_FORMS = {  # jussives whose letters are also those of a rare verb in other
 }
 _MASDAR = re.compile("ت..ين")  # تحسين
 _NOT_VERBS = slots("past", "imp", "ind")
-_REQUESTS = {"أرجوكم", "أرجوك", "فضلكم", "فضلك", "رجاء", "سمحت", "سمحتم", "أرجو", "نرجوكم"}
-_STATES = set("تعلمون تعرفون تدرون ترون تريدون تستطيعون تملكون تجدون تحبون تفهمون تشعرون تسمعون تعقلون تؤمنون".split())
-_PROHIBITED = (
-    {  # weak verbs that a prohibition commonly has
-        form: form[:-1]
-        for form in "تنسى تخشى تتخلى تبقى تتمادى تتوانى تتعدى تتلهى تدعو تشكو تسهو تغفو تتباهى تتناسى تتغاضى".split()
-    }
-    | {
-        form: form[:-2] + form[-1]
-        for form in "تقول تخاف تنام تلوم تطيل تخون تبيع تغيب تصيح تستهين تغتاب تطيع تضيع تزور تعود".split()
-    }
-)
-_MASCULINE = set("بني ولدي أبي أخي صديقي ابني ولد رجل أخ سيدي أستاذ أستاذي محمد أحمد علي خالد عمر عزيزي حبيبي".split())
-_HOLLOW_ORDERS = {form: form[0] + form[2] for form in "قول نام خاف كون صوم زور بيع عيش قوم عود سير".split()}
 
 
 @functools.cache
@@ -70,7 +55,7 @@ def _full() -> dict[str, str]:
     return {short: full for full, short in _hollow().items()}
 
 
-def _table(form: str) -> int:
+def table(form: str) -> int:
     return verb_forms.load().get(form, 0)
 
 
@@ -78,13 +63,13 @@ def _shortened(form: str, feminine_subject: bool = False) -> str | None:
     """The jussive of a form that is no jussive of a common verb, without attached pronoun."""
     if form in _hollow():
         return _hollow()[form]
-    found = _table(form)
-    if not found & _INDICATIVE:
+    found = table(form)
+    if not found & INDICATIVE:
         return None
     if (short := without_noon(form)) or found & _JUSSIVE & ~slots("juss_2fs"):
         return short
     weak = form[-1] == "ى" or form[-1] == "و" or (form[-1] == "ي" and (form[0] in "ينأ" or feminine_subject))
-    return form[:-1] if weak and len(form) > 2 and _table(form[:-1]) & _JUSSIVE else None
+    return form[:-1] if weak and len(form) > 2 and table(form[:-1]) & _JUSSIVE else None
 
 
 def without_noon(form: str) -> str | None:
@@ -92,10 +77,10 @@ def without_noon(form: str) -> str | None:
     ending = form[-2:]
     if ending not in _SHORT or form[0] not in "يت" or (ending == "ين" and form[0] != "ت"):
         return None
-    found, short = _table(form), form[:-2] + _SHORT[ending]
+    found, short = table(form), form[:-2] + _SHORT[ending]
     if found & slots("vn") or (ending == "ين" and (form in lexicon.forms() or _MASDAR.fullmatch(form))):
         return None
-    if not found & _FIVE_PERSONS[ending] or not _table(short) & _JUSSIVE:
+    if not found & _FIVE_PERSONS[ending] or not table(short) & _JUSSIVE:
         return None
     if form[1:] in ("رون", "سمون", "صفون"):
         return short
@@ -106,7 +91,7 @@ def without_noon(form: str) -> str | None:
 
 def _with_pronoun(form: str, ambiguous: bool) -> str | None:
     """A form with an attached pronoun, its verb shortened (يقوله: يقله, يكتبونه: يكتبوه); only hollow if ambiguous."""
-    if _table(form) & _JUSSIVE:
+    if table(form) & _JUSSIVE:
         return None
     for pronoun in sorted((*PRONOUNS, "ني"), key=len, reverse=True):
         verb = form.removesuffix(pronoun)
@@ -118,7 +103,7 @@ def _with_pronoun(form: str, ambiguous: bool) -> str | None:
             continue
         if verb[-2:] in _SHORT and (short := without_noon(verb)):
             return short.removesuffix("ا") + pronoun if short.endswith("وا") else short + pronoun
-        if verb[-1] in "يو" and verb[0] in "ينأ" and _table(verb) & _INDICATIVE and not _table(verb) & _JUSSIVE:
+        if verb[-1] in "يو" and verb[0] in "ينأ" and table(verb) & INDICATIVE and not table(verb) & _JUSSIVE:
             return verb[:-1] + pronoun
     return None
 
@@ -145,18 +130,6 @@ def _after_lam(clause: Clause, index: int) -> Hit | None:
         return None
     if index + 1 < len(clause.words) and (short := _jussive_of(clause, index + 1)):
         return Hit(index + 1, index + 1, short, f"«{clause.words[index].text}» تجزم الفعل المضارع")
-    return None
-
-
-_OPENERS = {"إن", "مهما", "أينما", "حيثما"}
-
-
-def _condition(clause: Clause, index: int) -> Hit | None:
-    verb = clause.word(index + 1)
-    if not verb or not verb.bare or any(word.bare == "إلا" for word in clause.after(index)):
-        return None
-    if short := without_noon(verb.bare):
-        return Hit(index + 1, index + 1, short, f"«{clause.words[index].text}» أداة شرط تجزم الفعل المضارع")
     return None
 
 
@@ -190,15 +163,15 @@ def _lengthened(clause: Clause, index: int, particle: Word) -> str | None:
         return form[0] + "كون" if safe else None
     if form in _FULL_FORMS:
         return _FULL_FORMS[form]
-    found = _table(form)
-    if not found & _JUSSIVE or found & (_SUBJUNCTIVE | _INDICATIVE | slots("past", "vn")) or form[0] not in "يت":
+    found = table(form)
+    if not found & _JUSSIVE or found & (_SUBJUNCTIVE | INDICATIVE | slots("past", "vn")) or form[0] not in "يت":
         return None
     if any(verb.slots & _SUBJUNCTIVE for verb in clause.words[index].verbs):
         return None
     if form in _full():
         return _full()[form]
     longer = [
-        form + letter for letter in "يىو" if _table(form + letter) & slots("sub_3ms", "sub_3fs", "sub_1s", "sub_1p")
+        form + letter for letter in "يىو" if table(form + letter) & slots("sub_3ms", "sub_3fs", "sub_1s", "sub_1p")
     ]
     return longer[0] if len(longer) == 1 else None
 
@@ -221,23 +194,6 @@ def _attached(clause: Clause, index: int) -> Hit | None:
     return Hit(index, index, head + short, "اللام تنصب الفعل المضارع أو تجزمه")
 
 
-def _prohibition(clause: Clause, index: int) -> Hit | None:
-    verb, before = clause.word(index + 1), clause.word(index - 1)
-    request = before is not None and (
-        before.bare in _REQUESTS or bool(clause.word(index - 2) and clause.words[index - 2].bare == "يا")
-    )
-    start = not index and (clause.begins_sentence or clause.before == "،")
-    if not verb or not (request or (start and not clause.words[index].conjunction)):
-        return None
-    right, follower = None, clause.word(index + 2)
-    if verb.bare in _PROHIBITED:
-        women = follower and any(one.nominal.agrees in ("fs", "fp", "bs") for one in follower.nominals)
-        right = _PROHIBITED[verb.bare] if follower and (request or not women) else None
-    elif verb.bare.startswith("ت") and verb.bare.endswith("ون") and verb.bare not in _STATES:
-        right = without_noon(verb.bare) if request or clause.begins_sentence else None
-    return Hit(index + 1, index + 1, right, "«لا» الناهية تجزم الفعل المضارع") if right else None
-
-
 _SUBJECTS = {
     "هم": "يون",
     "الذين": "يون",
@@ -248,7 +204,6 @@ _SUBJECTS = {
     "قد": "",
     "اللذان": "يا",
 }
-_SUBJECT_SPELLINGS = with_conjunctions(_SUBJECTS)
 _GOVERNORS = set("أن لن لم كي لكي حتى إن من مهما لا ل ألا لئلا إذا لو أينما متى ما".split())
 
 
@@ -263,9 +218,9 @@ def _indicative(clause: Clause, index: int) -> Hit | None:
 
 def _hit_indicative(clause: Clause, index: int, evidence: str, head: str = "") -> Hit | None:
     form = clause.words[index].bare.removeprefix(head)
-    found, full = _table(form), form[:-2] + "ون"
+    found, full = table(form), form[:-2] + "ون"
     governed = any(word.core in _GOVERNORS or word.bare in _GOVERNORS for word in clause.words[:index])
-    if governed or found & _NOT_VERBS or not found & _SHORT_PERSONS["وا"] or not _table(full) & _FIVE_PERSONS["ون"]:
+    if governed or found & _NOT_VERBS or not found & _SHORT_PERSONS["وا"] or not table(full) & _FIVE_PERSONS["ون"]:
         return None
     return Hit(index, index, head + full, evidence)
 
@@ -273,38 +228,6 @@ def _hit_indicative(clause: Clause, index: int, evidence: str, head: str = "") -
 def _future(clause: Clause, index: int) -> Hit | None:
     head = clause.words[index].bare[: clause.words[index].bare.index("س") + 1]
     return _hit_indicative(clause, index, "السين لا تنصب الفعل ولا تجزمه", head)
-
-
-def _imperative(clause: Clause, index: int) -> Hit | None:
-    form = clause.words[index].bare
-    vocative = next((n for n, one in enumerate(clause.after(index)[:5], index + 1) if one.bare == "يا"), None)
-    called = clause.word(vocative + 1) if vocative is not None else None
-    before = index > 1 and clause.words[index - 2].bare == "يا" and clause.words[index - 1]
-    masculine = any(one and one.bare in _MASCULINE for one in (called, before))
-    if index and not before:
-        return None
-    if form in _HOLLOW_ORDERS:
-        right = _HOLLOW_ORDERS[form] if masculine else None
-    elif form[-1] == "ي":
-        right = form[:-1] if masculine and _table(form) & slots("imp_2fs") and _weak_order(form[:-1]) else None
-    else:
-        right = (
-            form[:-1] if not _table(form) & ~_INDICATIVE & ~slots("past", "sub") and _weak_order(form[:-1]) else None
-        )
-        right = right if right and not _table(form) & slots("past") else None
-    return Hit(index, index, right, "فعل الأمر يبنى على حذف حرف العلة") if right else None
-
-
-def _weak_order(form: str) -> bool:
-    """Whether a form is the imperative of a verb that ends in a weak letter."""
-    return bool(_table(form) & slots("imp_2ms")) and any(
-        _table("ي" + form[1:] + letter) & _INDICATIVE for letter in "يىو"
-    )
-
-
-def _imperative_at(word: Word) -> bool:
-    bare = word.bare
-    return bare in _HOLLOW_ORDERS or (bare[:1] == "ا" and bare[-1:] in "يىو" and 3 < len(bare) < 8)
 
 
 RULES: tuple[Rule, ...] = (
@@ -315,24 +238,6 @@ RULES: tuple[Rule, ...] = (
         _after_lam,
         wrong=("لم {يذهبون→يذهبوا} إلى البيت", "لم {يقول→يقل} شيئا", "لم {يمشي→يمش} المريض", "لم {تمشي→تمش} البنت"),
         right=("لم يحاول أن يفهم", "لم تكتبي الرسالة", "لم يدعون إلى الحفل", "لم يصور شيئا"),
-    ),
-    Rule(
-        "case_mood.jussive",
-        "فعل الشرط مجزوم: تحذف نونه.",
-        with_conjunctions(_OPENERS),
-        _condition,
-        wrong=("مهما {تفعلون→تفعلوا} فلن ينفع",),
-        right=("مهما تفعلوا فلن ينفع",),
-        confidence=0.8,
-    ),
-    Rule(
-        "case_mood.jussive",
-        "الفعل المضارع بعد «لا» الناهية مجزوم: تحذف نونه أو حرف العلة منه.",
-        with_conjunctions(("لا",)),
-        _prohibition,
-        wrong=("أرجوكم لا {تتأخرون→تتأخروا} عن الموعد", "لا {تنسى→تنس} موعد الدواء"),
-        right=("لا تقول الصحيفة شيئا", "لا تعلمون شيئا"),
-        confidence=0.8,
     ),
     Rule(
         "case_mood.subjunctive",
@@ -356,7 +261,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "case_mood.subjunctive",
         "الفعل المضارع مرفوع هنا: تثبت نونه.",
-        lambda word: word.bare in _SUBJECT_SPELLINGS or (word.bare.startswith("ال") and word.bare.endswith("ون")),
+        lambda word: word.core in _SUBJECTS or (word.bare.startswith("ال") and word.bare.endswith("ون")),
         _indicative,
         wrong=("المعلمون {يذهبوا→يذهبون} إلى المدرسة", "كانوا {يلعبوا→يلعبون} في الحديقة"),
         right=("لن يدخل المعلمون ويذهبوا", "هم كتبوا الدرس"),
@@ -371,14 +276,5 @@ RULES: tuple[Rule, ...] = (
         wrong=("{سيكتبوا→سيكتبون} الدرس غدا",),
         right=("سيكتبون الدرس غدا",),
         confidence=0.85,
-    ),
-    Rule(
-        "case_mood.imperative",
-        "فعل الأمر المعتل للمفرد المذكر يحذف منه حرف العلة.",
-        _imperative_at,
-        _imperative,
-        wrong=("{امشي→امش} يا بني في طريق الخير", "{ادعو→ادع} ربك كل يوم", "{قول→قل} الحق يا ولدي"),
-        right=("امشي يا بنتي إلى البيت", "قول الحق فضيلة"),
-        confidence=0.8,
     ),
 )

@@ -37,7 +37,8 @@ def _digits(clause: Clause, index: int) -> Hit | None:
         return (
             None
             if number > 100  # 308 نقطة is what everybody writes
-            or noun.bare in MAGNITUDES or (noun.slots and not all(n.human for n in plain(noun)))
+            or noun.bare in MAGNITUDES
+            or (noun.slots and not all(n.human for n in plain(noun)))
             else not_plural(clause, index, None)
         )
     if not all(n.number == "p" and not n.adjective for n in nouns_first(plain(noun))):

@@ -33,7 +33,8 @@ PATTERNS: tuple[Pattern, ...] = (
         "punctuation.question",
         "الجملة استفهام، وعلامته «؟».",
         re.compile(
-            f"{_START}(?P<asks>(?:متى (?:[يتنأ]|كان|وصل|بدأ|انته)|كم (?:[يت]بلغ|تبعد|يكلف|مرة|ساعة|يوما|عدد|سعر|ثمن|عمر)){_SAME_SENTENCE}{{3,70}})\\.(?=\\s*$)"
+            f"{_START}(?P<asks>(?:متى (?:[يتنأ]|كان|وصل|بدأ|انته)|كم (?:[يت]بلغ|تبعد|يكلف|مرة|ساعة|يوما|عدد|سعر|ثمن))"
+            f"{_SAME_SENTENCE}{{3,70}})\\.(?=\\s*$)"
         ),
         lambda match: match["asks"] + "؟" if "،" not in match["asks"] else None,  # متى جاء…، أزهرت: a condition
         wrong=(
