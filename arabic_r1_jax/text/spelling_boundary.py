@@ -69,7 +69,7 @@ _SECOND = re.compile("(?<=...)ال(?=....)(?!الدين|الله)")  # يوما�
 
 
 _PARTICLE_VERB = re.compile("([وف]?)(لا|ما|لم|لن|قد|لقد|سوف|هل)([يتن].{2,})")
-_TWO = re.compile(f"{_LEADER.pattern}|{_PARTICLE_VERB.pattern}|.+[ةى]..")
+_TWO = re.compile(f"{_LEADER.pattern}|{_PARTICLE_VERB.pattern}|.+[ةى]..|...+ال....")  # any of the above
 
 
 def fused_verb(text: str) -> str | None:
