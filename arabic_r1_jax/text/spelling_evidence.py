@@ -60,6 +60,7 @@ _UNSEEN = {  # for forms that web text never has
 _BARS["letters"] = _Bar(0, 0, 1e9, 1e9)
 _BARS_UNSEEN = _BARS | _UNSEEN
 _SELDOM = 1e-7
+_FAR_MORE = 20
 _SURE = frozenset(("hamza", "hamza_seat"))
 _SLIPS = 3e-6  # frequency of a word that a slip may have been meant for
 _LEAST = 1e-8  # in place of 0: the rarest frequency that the counts have
@@ -257,6 +258,8 @@ def correction(word: Word) -> Correction | None:
         right, name, itself = found
         if (itself and text not in _right()) or not (dictionary.known(text) or text in _right()):
             return Correction(right, _kind(text, right, name), f"«{text}» رسم شائع الخطأ، وصوابه «{right}»")
+    if text[-1] == "ى" and (found := _nisba(word)):
+        return found
     own = max(frequency(text), _LEAST)
     if own > 3e-4 or len(text) < 3 or text in _right():
         return None
@@ -285,7 +288,8 @@ def _of_a_listed_noun(text: str) -> Correction | None:
     """A form of a noun in our lists with its hamza or ت misplaced (كفائتهم, بممارست): too rare for counts to tell."""
     for variant, kind, _ in variants(text):
         if (kind in _SURE or (kind == "ta_marbuta" and text[-1] == "ت")) and dictionary.known(variant):
-            sound = kind == "hamza_seat" or not _implausible(text, variant, kind)
+            school = kind == "hamza_seat" and _SEAT.sub("ؤ", text) == _SEAT.sub("ؤ", variant)  # رءوس and رؤوس
+            sound = not school and (kind == "hamza_seat" or not _implausible(text, variant, kind))
             if sound and any(one.listed and (one.state or one.preposition) for one in Word(variant).nominals):
                 return Correction(variant, kind, f"«{text}» غير معروفة، و«{variant}» من اسم معروف")
     return None
@@ -296,6 +300,18 @@ def _behind_conjunction(text: str) -> Correction | None:
     if text[0] != "و" or len(text) < 6 or not (found := correction(Word(text[1:]))):
         return None
     return Correction("و" + found.right, found.kind, found.evidence)
+
+
+def _nisba(word: Word) -> Correction | None:
+    """مصرى for مصري: an adjective in ي whose letters with ى are nothing."""
+    right = word.bare[:-1] + "ي"
+    if word.verbs or any(one.listed for one in word.nominals) or word.classes:
+        return None
+    if frequency(right) < _FAR_MORE * max(frequency(word.bare), _LEAST):  # كبرى, الوسطى, ليلى
+        return None
+    if any(one.listed and one.nominal.adjective and one.state != "pron" for one in Word(right).nominals):
+        return Correction(right, "alef_maqsura", f"«{right}» صفة منسوبة تنتهي بالياء")
+    return None
 
 
 def _slip(text: str) -> Correction | None:

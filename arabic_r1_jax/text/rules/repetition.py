@@ -68,7 +68,9 @@ _FUNCTION_TWICE = frozenset(
     "في إلى على عن مع قد لقد أن إن ثم أو حتى لن هذه "
     "ذلك تلك التي الذي الذين اللذين اللتين هذا هؤلاء عند منذ خلال لكن لأن "
     "سوف ليس كان كانت حيث إذا نحن هم من أنه أنها إنه إنها كما بعد قبل كل أي بين غير بعض عليه إليه فيه فيها به "
-    "وفي ومن وعلى وإلى وأن وهو وهي وقد".split()
+    "وفي ومن وعلى وإلى وأن وهو وهي وقد هو هي كانوا يكون تكون منه منها منهم له لها لهم بها بهم فيهم عنه عنها عنهم إليها "
+    "إليهم عليها عليهم معه معها معهم لكنه لكنها لأنه لأنها ولا ولم فقط أيضا وكان وكانت وهذا وهذه عندما بينما حينما أما لدى نحو "
+    "حول ضد دون تحت فوق داخل خارج أمام خلف مثل سوى فقد كذلك هناك لهذا لذلك بهذا بهذه لهذه".split()
 )
 _BEFORE_NOUN = frozenset("هو هي من إن وهو وهي ومن كان كانت بعد قبل بين هم غير نحن كما بعض أي".split())  # also «من مَن»
 _EMPHATIC = frozenset(
@@ -94,6 +96,8 @@ def _twice(clause: Clause, index: int) -> Hit | None:
         plain = after and not after.slots and not after.classes
         if word.text in _BEFORE_NOUN and not (plain if word.text == "من" else after and after.bare[:2] == "ال"):
             return None
+        if word.text in _BEFORE_NOUN and "relative" in after.classes:  # هو هو الذي
+            return None
         if word.text == "من" and (not index or clause.words[index - 1].classes):  # ولكن من من البشر
             return None
         return Hit(index, index + 1, word.text, f"«{word.text}» مكتوبة مرتين")
@@ -106,7 +110,8 @@ def _twice(clause: Clause, index: int) -> Hit | None:
         return None
     if index == 0 and not (verb and not word.slots & slots("imp")):
         return None
-    if (bound and bare[:2] in ("ال", "لل", "با") and not word.slots) or verb:
+    describes = bare[-1] == "ة" and word.nominals and all(one.nominal.adjective for one in word.nominals)
+    if (bound and not word.slots) or verb or (describes and not word.slots):
         return Hit(index, index + 1, word.text, f"«{word.text}» مكتوبة مرتين")
     return None
 
