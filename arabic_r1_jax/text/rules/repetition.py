@@ -34,7 +34,8 @@ def _is_drawn_out(word: Word) -> bool:
 
 
 def _once(bare: str) -> str | None:
-    """A known word with one of the doubled letters written once, where no prefix or pronoun begins between the two."""
+    "A known word with one of the doubled letters written "
+    "once, where no prefix or pronoun begins between the two. "
     for match in _TWICE.finditer(bare):
         at = match.start()
         short, before, after = bare[:at] + bare[at + 1 :], _PREFIX.sub("", bare[: at + 1]), bare[at + 2 :]
@@ -70,7 +71,8 @@ _FUNCTION_TWICE = frozenset(
     "سوف ليس كان كانت حيث إذا نحن هم من أنه أنها إنه إنها كما بعد قبل كل أي بين غير بعض عليه إليه فيه فيها به "
     "وفي ومن وعلى وإلى وأن وهو وهي وقد هو هي كانوا يكون تكون "
     "منه منها منهم له لها لهم بها بهم فيهم عنه عنها عنهم إليها "
-    "إليهم عليها عليهم معه معها معهم لكنه لكنها لأنه لأنها ولا ولم فقط أيضا وكان وكانت وهذا وهذه عندما بينما حينما أما لدى نحو "
+    "إليهم عليها عليهم معه معها معهم لكنه لكنها لأنه لأنها ولا ولم "
+    "فقط أيضا وكان وكانت وهذا وهذه عندما بينما حينما أما لدى نحو "
     "حول ضد دون تحت فوق داخل خارج أمام خلف مثل سوى فقد كذلك هناك لهذا لذلك بهذا بهذه لهذه".split()
 )
 _BEFORE_NOUN = frozenset("هو هي من إن وهو وهي ومن كان كانت بعد قبل بين هم غير نحن كما بعض أي".split())  # also «من مَن»
