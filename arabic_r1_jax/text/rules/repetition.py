@@ -34,8 +34,7 @@ def _is_drawn_out(word: Word) -> bool:
 
 
 def _once(bare: str) -> str | None:
-    "A known word with one of the doubled letters written "
-    "once, where no prefix or pronoun begins between the two. "
+    """A known word with one of the doubled letters written once, where no prefix or pronoun begins between the two."""
     for match in _TWICE.finditer(bare):
         at = match.start()
         short, before, after = bare[:at] + bare[at + 1 :], _PREFIX.sub("", bare[: at + 1]), bare[at + 2 :]
