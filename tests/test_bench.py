@@ -78,3 +78,22 @@ def test_the_experts_are_compared_with_equal_blocks(monkeypatch):
     assert found["forward"] > 0
     assert found["forward_backward"] > 0
     assert len(found["gflops"]) == 4
+
+
+def test_a_planted_error_is_found_where_the_sentences_differ():
+    bench_check = program("bench_check")
+    one = bench_check.pair("orthography.hamza", "ذهب {الى→إلى} السوق")
+    assert (one.wrong, one.right) == ("ذهب الى السوق", "ذهب إلى السوق")
+    assert one.wrong[slice(*one.changed)] == "ا"
+    missing = bench_check.pair("orthography.boundary", "{لابد→لا بد} منه")
+    assert missing.wrong[slice(*missing.changed)] == "اب"
+    assert bench_check.found(one)
+
+
+def test_the_development_set_is_whole():
+    bench_check = program("bench_check")
+    work, held = bench_check.pairs("work"), bench_check.pairs("held")
+    assert len(work) + len(held) >= 600
+    assert len(bench_check.clean("work")) + len(bench_check.clean("held")) >= 300
+    assert {one.wrong for one in work}.isdisjoint(one.wrong for one in held)
+    assert all(one.wrong != one.right for one in work + held)

@@ -7,6 +7,7 @@ Word types are analysed once and kept: a rule's `at` is asked when a spelling is
 letters can trigger run where it stands again.
 """
 
+import bisect
 import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -57,7 +58,7 @@ def check(text: str, confidence: float = CONFIDENCE) -> list[Finding]:
 
     Text in dialect, verse, hadith and the Quran is checked for its characters only, and quoted speech is left alone.
     Raises nothing for any text; findings whose confidence is below `confidence` are left out. The first use of a user's
-    life takes a minute (`verb_forms`), the first of a process two seconds.
+    life takes a minute or two (`verb_forms`), the first of a process two seconds.
     """
     found = []
     start = 0
@@ -98,8 +99,10 @@ def _finding(span: tuple[int, int], rule: Rule | Pattern, suggestion: str | None
 
 def _apart(found: Iterator[Finding]) -> list[Finding]:
     """Of findings that overlap the surest stays, and of equally sure ones the shortest."""
-    kept: list[Finding] = []
+    kept: list[Finding] = []  # in the order of the text
     for finding in sorted(found, key=lambda one: (-one.confidence, one.span[1] - one.span[0], one.span)):
-        if all(finding.span[1] <= other.span[0] or other.span[1] <= finding.span[0] for other in kept):
-            kept.append(finding)
-    return sorted(kept)
+        start, end = finding.span
+        at = bisect.bisect(kept, start, key=lambda one: one.span[0])
+        if (at == 0 or kept[at - 1].span[1] <= start) and (at == len(kept) or end <= kept[at].span[0]):
+            kept.insert(at, finding)
+    return kept
