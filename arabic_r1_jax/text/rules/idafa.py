@@ -12,11 +12,14 @@ from arabic_r1_jax.text.rules.governors import (
     demand,
     is_definite,
     is_preposition,
-    stem,
 )
+from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Word
 
 PATTERNS: tuple[Pattern, ...] = ()
+
+
+_NO_ORDER = slots("past", "ind", "sub", "juss")
 
 
 def _kept(clause: Clause, index: int) -> Hit | None:
@@ -26,7 +29,7 @@ def _kept(clause: Clause, index: int) -> Hit | None:
     if (
         not after
         or not case
-        or word.slots
+        or word.slots & _NO_ORDER  # لاعبين may be an order to women, as no writer means it
         or not is_plain(word)
         or any(r.state or not r.listed for r in readings(word))
     ):
@@ -44,13 +47,24 @@ def _kept(clause: Clause, index: int) -> Hit | None:
     return Hit(index, index, right, f"هو مضاف إلى «{after.text}»، ونون المثنى والجمع تحذف للإضافة")
 
 
+_PLAIN_VERBS = frozenset(
+    "حضر وصل جاء احتج اجتمع تظاهر اعتصم أضرب انكسر ضاع سقط انهار اختفى ظهر عاد رجع سافر ذهب مات جلس وقف نام استيقظ "
+    "فرح غضب اشتكى تجمع توافد انسحب استقال تقاعد نزل صعد هرب تخرج انتقل هاجر تأهل فاز تنافس تشاجر اختلف اتفق تعاون احتفل انضم "
+    "انطلق تحطم احترق غرق انفجر تصدع تطوع تبرع انتصر تسلل تراجع تساقط انحنى تعطل توقف ازدحم".split()
+)
+
+
+def _without_object(verb: Word) -> bool:
+    """A past, third person singular, that takes no object: a noun behind its subject is the subject's genitive."""
+    bare = verb.bare[1:] if verb.bare[:1] in "وف" and verb.bare[1:] in _PLAIN_VERBS else verb.bare
+    return bare in _PLAIN_VERBS or (bare[-1] == "ت" and {bare[:-1], bare[:-1] + "ى"} & _PLAIN_VERBS != set())
+
+
 def _stands(clause: Clause, index: int, case: str, before: Word | None) -> bool:
     """Whether a noun with ن stands where the next noun can only be its genitive."""
     word = clause.words[index]
     if case == "n":
-        return (before is None and clause.begins_sentence) or bool(
-            before and stem(before) in {"حضر", "وصل", "جاء", "احتج"}
-        )
+        return (before is None and clause.begins_sentence) or bool(before and _without_object(before))
     active = re.fullmatch(".ا..", word.nominals[0].nominal.lemma)
     if is_preposition(clause, index - 1, True):
         return True
@@ -83,12 +97,14 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "case_mood.idafa",
         "نون المثنى وجمع المذكر السالم تحذف إذا أضيف إلى ما بعده.",
-        lambda word: bool(ENDING.fullmatch(word.bare) and shown_case(word)) and not word.slots,
+        lambda word: bool(ENDING.fullmatch(word.bare) and shown_case(word)),
         _kept,
         ends="ن",
         wrong=(
             "{معلمون→معلمو} المدرسة يحضرون الحفل",
             "تحدثت مع {مراسلين→مراسلي} القناة",
+            "اعتصم {موظفون→موظفو} الشركة أمام المبنى",
+            "طلب المدرب من {لاعبين→لاعبي} الفريق الصبر",
         ),
         right=("معلمون كثيرون يحضرون الحفل", "خرجوا قاصدين المدينة"),
     ),
