@@ -56,15 +56,18 @@ def _word(text: str) -> Word:
 def check(text: str, confidence: float = CONFIDENCE) -> list[Finding]:
     """What is wrong in an Arabic text, in its order; no two findings overlap.
 
-    Text in dialect, verse, hadith and the Quran is checked for its characters only, and quoted speech is left alone.
+    Text in dialect, verse, hadith and the Quran is checked for its characters only; other languages and quoted speech
+    are left alone.
     Raises nothing for any text; findings whose confidence is below `confidence` are left out. The first use of a user's
     life takes a minute or two (`verb_forms`), the first of a process two seconds.
     """
     found = []
     start = 0
     for line in text.splitlines(keepends=True):
-        edited = gate.is_edited(line)
-        found += _patterns(line, start, edited)
+        arabic = gate.is_arabic(line)
+        edited = arabic and gate.is_edited(line)
+        if arabic:
+            found += _patterns(line, start, edited)
         if edited:
             for clause in clauses(line, _word):
                 found += _rules(clause, start)

@@ -7,7 +7,21 @@ from arabic_r1_jax.text.spelling_evidence import correction
 from arabic_r1_jax.text.words import Word
 
 _QUOTED = re.compile("«[^»\n]*»|“[^”\n]*”")
+_SCRIPT = re.compile("[\u0620-\u06d3\ufb50-\ufdff\ufe70-\ufefc]")
+_OF_OTHERS = re.compile("[پچژگکیٹڈڑےںۀہھۆێەڕڵټډړښېۍڭۇۈ]")  # letters of Persian, Urdu, Kurdish, Pashto and Uyghur
+_SOME = 4  # more of them than a slip of the keyboard leaves in a line
 _STRONG = 3.0  # weight of a word that no edited prose has
+
+
+def is_arabic(line: str) -> bool:
+    """Whether a line is Arabic at all: it has letters of the script, and is in no other language that uses them."""
+    if not _SCRIPT.search(line):
+        return False
+    if len(_OF_OTHERS.findall(line)) < _SOME:
+        return True
+    from arabic_r1_jax.text.languages import identify  # loads two detectors
+
+    return identify(line).lang != "other"
 
 
 def is_edited(line: str) -> bool:

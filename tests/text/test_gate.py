@@ -3,7 +3,7 @@
 import pytest
 
 from arabic_r1_jax.text import check
-from arabic_r1_jax.text.gate import is_edited
+from arabic_r1_jax.text.gate import is_arabic, is_edited
 
 PROSE = (
     "ذهب الطلاب إلى المدرسة في الصباح.",
@@ -36,3 +36,20 @@ def test_dialect_quran_hadith_and_verse_are_left_alone(text):
 
 def test_characters_are_checked_in_dialect_too():
     assert [finding.kind for finding in check("مش عايز ﻻ حاجة النهارده")] == ["script.presentation"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A sentence , in English .",
+        "این کتاب برای کودکان نوشته شده است و خیلی گیرا است",
+        "یہ کتاب بچوں کے لیے ہے , اور اچھی ہے",
+    ],
+)
+def test_other_languages_are_left_alone(text):
+    assert not is_arabic(text)
+    assert check(text) == []
+
+
+def test_arabic_from_a_persian_keyboard_is_arabic():
+    assert is_arabic("ذهب الولد إلى المدرسة فی الصباح مع أخیه وصدیقه وأختیه")
