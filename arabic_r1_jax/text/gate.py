@@ -10,6 +10,7 @@ _QUOTED = re.compile("«[^»\n]*»|“[^”\n]*”")
 _SCRIPT = re.compile("[\u0620-\u06d3\ufb50-\ufdff\ufe70-\ufefc]")
 _OF_OTHERS = re.compile("[پچژگکیٹڈڑےںۀہھۆێەڕڵټډړښېۍڭۇۈ]")  # letters of Persian, Urdu, Kurdish, Pashto and Uyghur
 _SOME = 4  # more of them than a slip of the keyboard leaves in a line
+_UTHMANI = re.compile("ءَا|ىٰ[ء-ي]|واْ|[\u06d6-\u06ed]")  # spellings that the Quran alone has
 _STRONG = 3.0  # weight of a word that no edited prose has
 
 
@@ -26,6 +27,8 @@ def is_arabic(line: str) -> bool:
 
 def is_edited(line: str) -> bool:
     """Whether a line is prose in the standard language: no dialect but in quotes, no Quran, hadith or verse."""
+    if _UTHMANI.search(line):
+        return False
     return varieties.register(line) is None and not _is_dialect(_QUOTED.sub(" ", line) if "»" in line else line)
 
 
