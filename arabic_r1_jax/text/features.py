@@ -41,6 +41,7 @@ def values(readings: Iterable[Reading]) -> frozenset[str]:
 
 @functools.cache
 def demands(nominal: Nominal) -> tuple[str, ...]:
+    """What a noun asks of its adjective, verb or demonstrative: ms, fs, md and so on, or "things" for their plural."""
     if nominal.number == "p" and not nominal.human and not nominal.adjective:
         return ("things",)
     return tuple(gender + nominal.number for gender in ("mf" if nominal.gender == "b" else nominal.gender))
@@ -130,6 +131,7 @@ def long_with_article(word: Word) -> bool:
 
 
 def is_preposition(word: Word | None) -> bool:
+    """Whether a word is a preposition; nouns used as one are not."""
     return bool(word and word.classes & {"prep"})
 
 

@@ -9,7 +9,7 @@ import re
 
 from arabic_r1_jax.text import lexicon
 from arabic_r1_jax.text.clauses import Clause
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.rules.governors import (
     FEMININE,
     INNA,
@@ -27,8 +27,6 @@ from arabic_r1_jax.text.rules.governors import (
 )
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Word, stands_alone
-
-PATTERNS: tuple[Pattern, ...] = ()
 
 _THINKING = frozenset("وجدت وجدنا وجدته رأيت ظننت حسبت اعتبرت تركت جعلت ظننا حسبنا تركنا".split())
 _NOUNLIKE = re.compile("أ.{1,3}|[أن]..ا.")  # أفي, أقوم, أنصاب, نتاج

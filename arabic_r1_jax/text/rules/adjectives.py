@@ -18,12 +18,10 @@ from arabic_r1_jax.text.features import (
     values,
     words_of,
 )
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.rules.antecedents import heads
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Reading, Word
-
-PATTERNS: tuple[Pattern, ...] = ()
 
 _NO_RULE = frozenset(
     "حسن أول آخر أخير ثان ثاني ثالث رابع خامس سادس سابع ثامن تاسع عاشر حادي عام خاص وحيد بعض غير سائر "
@@ -39,6 +37,7 @@ KANA = frozenset("كان كانت يكون تكون أصبح أصبحت ليس �
 
 @functools.cache
 def of_things() -> frozenset[str]:
+    """Adjectives that are never said of a person alone (agreement_adjectives.txt)."""
     return frozenset(row[0] for row in lexicon.rows("agreement_adjectives.txt"))
 
 
@@ -118,6 +117,7 @@ def depends(clause: Clause, index: int, readings: tuple[Reading, ...], nouns: tu
 
 
 def agreeing(readings: tuple[Reading, ...], nouns: tuple[Reading, ...], article: str, case: str) -> str | None:
+    """The adjective in the form that its nouns ask for; None if they, or it, are not of one mind."""
     wanted = sorted(values(nouns))
     if wanted == ["md", "mp"]:
         wanted = ["mp"]
@@ -130,6 +130,7 @@ def agreeing(readings: tuple[Reading, ...], nouns: tuple[Reading, ...], article:
 
 
 def mismatch(clause: Clause, place: int, index: int, right: str | None, nouns: tuple[Reading, ...]) -> Hit | None:
+    """The hit from the noun at `place` to the adjective at `index`, which should be `right`."""
     if right == clause.word(index).bare:
         return None
     words = [clause.words[at].text for at in range(place, index)]
@@ -289,6 +290,7 @@ def _of_a_people(readings: tuple[Reading, ...], nouns: tuple[Reading, ...]) -> b
 
 
 def may_be_adjective(word: Word) -> bool:
+    """Whether a spelling can be an adjective, whatever else it can be."""
     return len(word.bare) > 2 and _is_adjective(word.bare)
 
 
@@ -305,6 +307,7 @@ def may_be_definite(word: Word) -> bool:
 
 
 def adjective_rule(message: str, at, find, wrong: tuple[str, ...], right: tuple[str, ...], confidence: float) -> Rule:
+    """A `Rule` of this kind, asked of words in ا only where it wants the article."""
     starts = "ا" if at is may_be_definite else ""
     return Rule("agreement.adjective", message, at, find, wrong, right, confidence, starts=starts)
 

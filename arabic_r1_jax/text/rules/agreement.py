@@ -15,12 +15,10 @@ from arabic_r1_jax.text.features import (
     of_a_group,
     values,
 )
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.rules.subjects import intransitive
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Word
-
-PATTERNS: tuple[Pattern, ...] = ()
 
 # demonstrative: near or far, the values of nouns that it fits, case
 _FITS = {

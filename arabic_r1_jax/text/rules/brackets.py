@@ -6,11 +6,9 @@ A line of a long quotation is not expected to hold both its ends.
 import functools
 import re
 
-from arabic_r1_jax.text.findings import Pattern, Rule
+from arabic_r1_jax.text.findings import Pattern
 from arabic_r1_jax.text.letters import ARABIC_LETTERS, MARKS, TATWEEL
 from arabic_r1_jax.text.rules.punctuation import SMILEY, is_airy, is_code, pattern
-
-RULES: tuple[Rule, ...] = ()
 
 _A = ARABIC_LETTERS
 _W = ARABIC_LETTERS + MARKS + TATWEEL  # what an Arabic word is written with

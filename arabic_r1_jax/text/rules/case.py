@@ -6,7 +6,7 @@ A word counts only if every reading of it is a dual or a sound plural of one cas
 import re
 
 from arabic_r1_jax.text.clauses import Clause
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.rules.dual_plural import ENDING, is_human, is_plain, is_short, readings, shown_case, turned_hit
 from arabic_r1_jax.text.rules.governors import (
     FEMININE,
@@ -25,7 +25,6 @@ from arabic_r1_jax.text.rules.governors import (
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Word
 
-PATTERNS: tuple[Pattern, ...] = ()
 _BOUND = re.compile("..+(?:و|ا|ي|[واي](?:ه|ها|هما|هم|هن|ك|كم|كما|نا))")
 _PLURAL_VERB = slots("ind_3mp", "past_3mp", "ind_3md", "past_3md")
 _PAIRS = frozenset("يد عين ساق قدم أذن ذراع والد كتف ركبة شفة طرف جانب جناح شقيق صديق خد حاجب كف ولد ابن".split())

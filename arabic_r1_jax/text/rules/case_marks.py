@@ -62,6 +62,7 @@ def is_feminine_plural(word: Word) -> bool:
 
 
 def put(clause: Clause, index: int, mark: str, why: str) -> Hit:
+    """The hit that gives a word the case mark `mark`, as tanween or kasra where its form asks for that."""
     word = clause.words[index]
     if final(word.text) in (DAMMATAN, FATHATAN, KASRATAN):
         mark = _TANWEEN[mark]

@@ -20,12 +20,11 @@ from typing import NamedTuple
 
 from arabic_r1_jax.text import lexicon
 from arabic_r1_jax.text.clauses import Clause
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.rules.confusion_examples import EXAMPLES, MESSAGES
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Word
 
-PATTERNS: tuple[Pattern, ...] = ()
 _DATA = Path(lexicon.__file__).parent / "data"
 _PLACE = re.compile(r"(!?)([-+]?~|[<>])(\d?)(.+)")
 _ARTICLES = ("", "ال", "بال", "كال", "لل")

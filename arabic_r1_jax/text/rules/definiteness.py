@@ -7,7 +7,7 @@ from arabic_r1_jax.text.features import (
     definite_noun,
     values,
 )
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.rules.adjectives import (
     adjective_rule,
     depends,
@@ -19,8 +19,6 @@ from arabic_r1_jax.text.rules.adjectives import (
     of_things,
     only_adjectives,
 )
-
-PATTERNS: tuple[Pattern, ...] = ()
 
 _SPEECH = (
     "قال",

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable
 
 from arabic_r1_jax.text import verb_forms
-from arabic_r1_jax.text.findings import Pattern, Rule
+from arabic_r1_jax.text.findings import Pattern
 from arabic_r1_jax.text.letters import (
     ARABIC_LETTERS,
     HARAKAT,
@@ -22,8 +22,6 @@ from arabic_r1_jax.text.letters import (
 )
 from arabic_r1_jax.text.letters import strip_marks as strip
 from arabic_r1_jax.text.words import Word
-
-RULES: tuple[Rule, ...] = ()
 
 _FATHA, _DAMMA, _KASRA, _SHADDA, _SUKUN = "\u064e", "\u064f", "\u0650", "\u0651", "\u0652"
 _FATHATAN, _DAMMATAN, _KASRATAN = "\u064b", "\u064c", "\u064d"

@@ -4,13 +4,11 @@ import functools
 
 from arabic_r1_jax.text import lexicon, verb_forms
 from arabic_r1_jax.text.clauses import Clause
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.lexicon import Nominal
 from arabic_r1_jax.text.numerals import ORDINALS, gender
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Word
-
-PATTERNS: tuple[Pattern, ...] = ()
 
 _TENSES = ("past", "ind", "sub", "juss")
 

@@ -75,6 +75,7 @@ def is_short(word: Word) -> bool:
 
 
 def is_human(word: Word) -> bool:
+    """Whether a word may stand for persons: an adjective or unlisted word may."""
     return any(r.nominal.human or not r.listed or r.nominal.adjective for r in word.nominals)
 
 
@@ -101,6 +102,7 @@ def is_dual(clause: Clause, index: int) -> bool:
 
 
 def turned_hit(clause: Clause, index: int, why: str) -> Hit | None:
+    """What to write for a dual or plural in the wrong case; None if the letters stay."""
     word = clause.words[index]
     right = turned(word, shown_case(word) == "o" and is_dual(clause, index))
     return Hit(index, index, right, why) if right != word.bare else None

@@ -3,10 +3,8 @@
 import re
 
 from arabic_r1_jax.text import lexicon
-from arabic_r1_jax.text.findings import Pattern, Rule
+from arabic_r1_jax.text.findings import Pattern
 from arabic_r1_jax.text.letters import ARABIC_LETTERS, HARAKAT, MARKS, strip_marks
-
-RULES: tuple[Rule, ...] = ()
 
 _A, _M = ARABIC_LETTERS, MARKS
 _NEEDS = frozenset(HARAKAT)

@@ -3,11 +3,9 @@
 import re
 
 from arabic_r1_jax.text.clauses import Clause
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.rules.governors import demand, intransitive, is_definite, stem, takes_object, verb_only
 from arabic_r1_jax.text.words import Word
-
-PATTERNS: tuple[Pattern, ...] = ()
 
 _FORM = re.compile("([وف]?)([بلك]?)(أب|أخ)([واي])(ه|ها|هما|هم|هن|ك|كما|كم|كن|نا)")
 _RARE = re.compile("([وف]?)(ب?)(حم|ف)(و)(ه|ها|ك|كم|هم)")  # only behind a preposition

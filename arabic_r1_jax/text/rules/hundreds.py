@@ -2,12 +2,10 @@
 
 from arabic_r1_jax.text import verb_forms
 from arabic_r1_jax.text.clauses import Clause
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.numerals import MAGNITUDES, TIMES, nouns_first, numeral, other_gender, plain, singular, table
 from arabic_r1_jax.text.rules.numbers import KIND, PREPOSITIONS, seen
 from arabic_r1_jax.text.verb_forms import slots
-
-PATTERNS: tuple[Pattern, ...] = ()
 
 _HUNDREDS = frozenset(
     [

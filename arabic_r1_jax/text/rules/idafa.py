@@ -4,7 +4,7 @@ import re
 
 from arabic_r1_jax.text.clauses import Clause
 from arabic_r1_jax.text.features import long_with_article
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.rules.dual_plural import ENDING, is_plain, readings, shown_case
 from arabic_r1_jax.text.rules.governors import (
     FEMININE,
@@ -15,9 +15,6 @@ from arabic_r1_jax.text.rules.governors import (
 )
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Word
-
-PATTERNS: tuple[Pattern, ...] = ()
-
 
 _NO_ORDER = slots("past", "ind", "sub", "juss")
 

@@ -1,13 +1,12 @@
 """Imperatives, prohibitions and conditions whose verb keeps a ن or a weak letter that it should lose."""
 
 from arabic_r1_jax.text.clauses import Clause
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.lexicon import with_conjunctions
 from arabic_r1_jax.text.rules.mood import INDICATIVE, table, without_noon
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Word
 
-PATTERNS: tuple[Pattern, ...] = ()
 _REQUESTS = {"أرجوكم", "أرجوك", "فضلكم", "فضلك", "رجاء", "سمحت", "سمحتم", "أرجو", "نرجوكم"}
 _STATES = set("تعلمون تعرفون تدرون ترون تريدون تستطيعون تملكون تجدون تحبون تفهمون تشعرون تسمعون تعقلون تؤمنون".split())
 _PROHIBITED = (

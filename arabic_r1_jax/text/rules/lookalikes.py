@@ -8,11 +8,9 @@ import itertools
 import re
 
 from arabic_r1_jax.text import dictionary, lexicon
-from arabic_r1_jax.text.findings import Pattern, Rule
+from arabic_r1_jax.text.findings import Pattern
 from arabic_r1_jax.text.letters import ARABIC_LETTERS, JOINERS, MARKS, TATWEEL, strip_marks
 from arabic_r1_jax.text.words import Word
-
-RULES: tuple[Rule, ...] = ()
 
 _A, _M = ARABIC_LETTERS, MARKS
 _TABLE = {char: (letters, kind) for char, letters, kind in lexicon.rows("lookalikes.txt")}

@@ -8,12 +8,11 @@ import re
 
 from arabic_r1_jax.text import lexicon, verb_forms
 from arabic_r1_jax.text.clauses import Clause
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.lexicon import with_conjunctions
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import PRONOUNS, Word
 
-PATTERNS: tuple[Pattern, ...] = ()
 INDICATIVE, _SUBJUNCTIVE, _JUSSIVE = slots("ind"), slots("sub"), slots("juss")
 _SHORT = {"ون": "وا", "ان": "ا", "ين": "ي"}  # the five verbs without their ن
 _FIVE = {"وا": "ون", "ا": "ان", "ي": "ين"}
@@ -56,6 +55,7 @@ def _full() -> dict[str, str]:
 
 
 def table(form: str) -> int:
+    """The slots of a form as a verb, 0 if it is none."""
     return verb_forms.load().get(form, 0)
 
 

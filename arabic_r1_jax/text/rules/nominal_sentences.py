@@ -21,7 +21,7 @@ from arabic_r1_jax.text.features import (
     verb,
     words_of,
 )
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.rules.adjectives import (
     KANA,
     agreeing,
@@ -35,8 +35,6 @@ from arabic_r1_jax.text.rules.antecedents import only_adjective
 from arabic_r1_jax.text.rules.subjects import KIN, PERSON, changed, intransitive, noun_readings
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Reading, Word
-
-PATTERNS: tuple[Pattern, ...] = ()
 
 _FITS = {"ms": ("3ms",), "fs": ("3fs",), "things": ("3fs", "3fp"), "mp": ("3mp", "3fs"), "fp": ("3fp", "3fs")}
 

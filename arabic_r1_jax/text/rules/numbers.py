@@ -2,7 +2,7 @@
 
 from arabic_r1_jax.text import dictionary
 from arabic_r1_jax.text.clauses import Clause
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.lexicon import Nominal, accusative, diptotes, forms
 from arabic_r1_jax.text.numerals import (
     MAGNITUDES,
@@ -23,8 +23,6 @@ from arabic_r1_jax.text.numerals import (
 )
 from arabic_r1_jax.text.words import Word
 
-PATTERNS: tuple[Pattern, ...] = ()
-
 _GENDERS = {"m": "مذكر", "f": "مؤنث"}
 _FRACTIONS = ("خمس", "سبع", "تسع", "عشر")  # also a fifth, a seventh, a ninth, a tenth
 _ALONE = frozenset({"واحد", "واحدة", "واحدا", "اثنان", "اثنين", "اثنتان", "اثنتين"})  # no part of eleven and twelve
@@ -37,6 +35,7 @@ def _text(clause: Clause, first: int, last: int) -> str:
 
 
 def seen(word: Word, which: str) -> str:
+    """The evidence of a counted noun: the gender of its singular."""
     return f"«{word.text}»: المفرد {_GENDERS[which]}"
 
 

@@ -1,7 +1,7 @@
 """Numerals in figures, numerals behind their noun, and أحد or إحدى in front of a plural."""
 
 from arabic_r1_jax.text.clauses import Clause
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.numerals import (
     MAGNITUDES,
     MEASURES,
@@ -16,8 +16,6 @@ from arabic_r1_jax.text.numerals import (
     without_dual,
 )
 from arabic_r1_jax.text.rules.numbers import GENDER_MESSAGE, KIND, UNITS, many, not_plural, seen
-
-PATTERNS: tuple[Pattern, ...] = ()
 
 _MONTHS = frozenset("محرم صفر ربيع جمادى رجب شعبان رمضان شوال".split())
 _LABELS = frozenset(

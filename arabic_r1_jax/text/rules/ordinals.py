@@ -1,11 +1,9 @@
 """Ordinals and their noun; كلا and كلتا before a dual."""
 
 from arabic_r1_jax.text.clauses import Clause
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.numerals import gender, nouns_first
 from arabic_r1_jax.text.words import Word
-
-PATTERNS: tuple[Pattern, ...] = ()
 
 _MASCULINE = (
     "الأول",

@@ -7,13 +7,11 @@ import re
 
 from arabic_r1_jax.text import dictionary, lexicon, verb_forms
 from arabic_r1_jax.text.clauses import Clause
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.frequency import frequency
 from arabic_r1_jax.text.rules.confusions import CLASSES, certain_verb
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Word
-
-PATTERNS: tuple[Pattern, ...] = ()
 
 _BEFORE_STEM = re.compile("(?P<before>[وف]?(?:بال|كال|ال|لل|[بلك])?)(?P<stem>.{3,})")
 

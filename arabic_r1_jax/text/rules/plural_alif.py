@@ -2,12 +2,10 @@
 
 from arabic_r1_jax.text import lexicon, verb_forms
 from arabic_r1_jax.text.clauses import Clause
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.rules.confusions import CLASSES
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Word
-
-PATTERNS: tuple[Pattern, ...] = ()
 
 _WITH_WAW = frozenset(  # present stems of verbs that end in waw
     "دعو رجو شكو نمو بدو علو سمو خلو دنو غزو تلو محو كسو عفو صحو سلو نجو هجو حبو جفو زهو صفو طفو غفو قسو نبو هفو عدو "

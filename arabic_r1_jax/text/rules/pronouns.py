@@ -3,14 +3,12 @@
 from arabic_r1_jax.text import lexicon, verb_forms
 from arabic_r1_jax.text.clauses import Clause
 from arabic_r1_jax.text.features import long_with_article
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.lexicon import Nominal, with_conjunctions
 from arabic_r1_jax.text.numerals import TIMES
 from arabic_r1_jax.text.rules.dual import IMPERSONAL, ONE, persons, refers
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import FINITE, Word
-
-PATTERNS: tuple[Pattern, ...] = ()
 
 _PERSONS = {
     "هو": persons("3ms"),

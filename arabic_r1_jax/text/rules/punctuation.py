@@ -8,10 +8,8 @@ import functools
 import re
 from collections.abc import Callable
 
-from arabic_r1_jax.text.findings import Pattern, Rule
+from arabic_r1_jax.text.findings import Pattern
 from arabic_r1_jax.text.letters import ARABIC_LETTERS, MARKS, TATWEEL
-
-RULES: tuple[Rule, ...] = ()
 
 _A = ARABIC_LETTERS
 _W = ARABIC_LETTERS + MARKS + TATWEEL  # what an Arabic word is written with
@@ -106,6 +104,7 @@ def _conjunction(match: re.Match) -> str | None:
 def pattern(
     kind: str, message: str, regex: str, suggest: Callable[[re.Match], str | None], needs: str, **rest
 ) -> Pattern:
+    """A `Pattern` of this family: in edited text only, silent beside code; `needs` are the characters it looks for."""
     name, unless_code, chars = f"punctuation.{kind}", _unless_code(suggest), frozenset(needs)
     rest = {"confidence": 0.8} | rest
     return Pattern(name, message, re.compile(regex), unless_code, everywhere=False, needs=chars, **rest)

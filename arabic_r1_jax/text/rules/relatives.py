@@ -8,12 +8,10 @@ from arabic_r1_jax.text.features import (
     values,
     verb,
 )
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.lexicon import with_conjunctions
 from arabic_r1_jax.text.rules.antecedents import heads, may_be
 from arabic_r1_jax.text.verb_forms import slots
-
-PATTERNS: tuple[Pattern, ...] = ()
 
 # relative: the values of nouns that it fits, case
 _RELATIVES = {

@@ -7,11 +7,9 @@ letter needs an unknown word that is known without it, a repeated word a class t
 import re
 
 from arabic_r1_jax.text.clauses import Clause
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import PRONOUNS, Word
-
-PATTERNS: tuple[Pattern, ...] = ()
 
 # Repeated letters.
 _THRICE, _TWICE = re.compile(r"([ء-ي])\1\1"), re.compile(r"([ء-ي])\1")

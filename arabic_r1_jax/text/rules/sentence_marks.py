@@ -2,10 +2,8 @@
 
 import re
 
-from arabic_r1_jax.text.findings import Pattern, Rule
+from arabic_r1_jax.text.findings import Pattern
 from arabic_r1_jax.text.letters import ARABIC_LETTERS
-
-RULES: tuple[Rule, ...] = ()
 
 _A = ARABIC_LETTERS
 _START = "(?:^|(?<=[.؟!…] ))"

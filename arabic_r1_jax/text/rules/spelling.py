@@ -9,12 +9,10 @@ from collections.abc import Callable
 
 from arabic_r1_jax.text import spelling_boundary as boundary
 from arabic_r1_jax.text.clauses import Clause
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.frequency import frequency
 from arabic_r1_jax.text.spelling_evidence import correction, standing
 from arabic_r1_jax.text.words import Word
-
-PATTERNS: tuple[Pattern, ...] = ()
 
 
 def _is_mistake(word: Word) -> bool:

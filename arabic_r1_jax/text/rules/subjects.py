@@ -18,12 +18,10 @@ from arabic_r1_jax.text.features import (
     verb,
     words_of,
 )
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.lexicon import with_conjunctions
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import PRONOUNS, Reading, Word
-
-PATTERNS: tuple[Pattern, ...] = ()
 
 PERSON = {one: slots(*(f"{tense}_{one}" for tense in ("past", "ind", "sub", "juss"))) for one in (
     "3ms", "3fs", "3mp", "3fp", "3md", "3fd"
@@ -58,6 +56,7 @@ class Form(NamedTuple):
 
 @functools.cache
 def intransitive() -> dict[str, Form]:
+    """Forms of agreement_verbs.txt behind which a person is the subject, by spelling with what is joined in front."""
     table = {}
     for past, present, kind in lexicon.rows("agreement_verbs.txt"):
         for form, prefixes in ((past, ("", "و", "ف")), (present, ("", "و", "ف", "س", "وس", "فس"))):
@@ -95,6 +94,7 @@ def _subject(word: Word | None) -> tuple[frozenset[str], bool, tuple[Reading, ..
 
 
 def changed(clause: Clause, first: int, last: int, verb_at: int, right: str) -> str:
+    """Words `first` to `last` as they stand, the verb among them replaced by `right`."""
     return " ".join(right if at == verb_at else clause.words[at].text for at in range(first, last + 1))
 
 

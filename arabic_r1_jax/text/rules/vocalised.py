@@ -7,7 +7,7 @@ import re
 
 from arabic_r1_jax.text import lexicon, verb_forms
 from arabic_r1_jax.text.clauses import Clause
-from arabic_r1_jax.text.findings import Hit, Pattern, Rule
+from arabic_r1_jax.text.findings import Hit, Rule
 from arabic_r1_jax.text.lexicon import with_conjunctions
 from arabic_r1_jax.text.rules.case_marks import (
     DAMMA,
@@ -29,7 +29,6 @@ from arabic_r1_jax.text.rules.case_marks import (
 from arabic_r1_jax.text.verb_forms import slots
 from arabic_r1_jax.text.words import Word
 
-PATTERNS: tuple[Pattern, ...] = ()
 _KANA = set("كان أصبح صار ليس ظل أمسى بات أضحى كانت أصبحت صارت ليست ظلت".split())
 _INNA = {"إن", "أن", "كأن", "لكن", "ليت", "لعل"}
 _PREPOSITIONS = {"في", "إلى", "على", "عن", "من"}
